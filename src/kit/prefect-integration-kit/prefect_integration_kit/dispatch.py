@@ -1,0 +1,156 @@
+"""One body, a sync face and an async face.
+
+This module is the only place that touches Prefect's own dispatch, which is private: a new Prefect release is one
+file to mend. Three decorators cover what integrations publish:
+
+- `async_dispatch(aread)` on a method or function: the sync name returns a coroutine inside an async flow.
+- `sync_task(aread)` on a function: the same for a task, and the result is a task (`.submit`, `.map`, `.with_options`).
+- `async_task(read)` on a coroutine function: a task that callers await, which a sync flow may also call directly.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Coroutine
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+import prefect
+from prefect._internal.compatibility.async_dispatch import async_dispatch as _prefect_dispatch
+from prefect._internal.compatibility.async_dispatch import is_in_async_context
+from prefect.utilities.asyncutils import run_coro_as_sync, run_sync_in_worker_thread
+
+__all__ = [
+    "Task",
+    "async_dispatch",
+    "async_task",
+    "is_in_async_context",
+    "is_in_sync_run",
+    "run_coro_as_sync",
+    "run_sync_in_worker_thread",
+    "sync_task",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def async_dispatch(
+    async_impl: Callable[P, Coroutine[Any, Any, R]],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a sync name run `async_impl` when it is called from an async context.
+
+    An async context is an async flow or task, or, outside of any run, a running event loop. `_sync=True` or
+    `_sync=False` as an extra keyword decides by hand, and `.aio` holds `async_impl`. The type is that of the sync
+    face, since a static type cannot depend on the caller: code that awaits should use the async name.
+
+    Args:
+        async_impl: The async face. It must call the shared body, never the dispatched name, which would hand it a
+            coroutine.
+
+    Raises:
+        TypeError: If `async_impl` is not a coroutine function.
+    """
+    decorate = _prefect_dispatch(async_impl)
+
+    def decorator(sync_impl: Callable[P, R]) -> Callable[P, R]:
+        return cast("Callable[P, R]", decorate(sync_impl))
+
+    return decorator
+
+
+def is_in_sync_run() -> bool:
+    """Say whether the caller is the body of a sync flow or a sync task."""
+    from prefect.context import get_run_context
+    from prefect.exceptions import MissingContextError
+
+    try:
+        context = get_run_context()
+    except MissingContextError:
+        return False
+    return not is_in_async_context() and context is not None
+
+
+class Task(prefect.Task[P, R], Generic[P, R]):
+    """A Prefect task with a second face, chosen by the context of the call.
+
+    `submit`, `map`, `delay` and `serve` use the task's own face, as in Prefect; only a direct call dispatches.
+    Options given to `with_options` hold for both faces.
+    """
+
+    aio: Callable[..., Any]
+    _other: Callable[..., Any]
+    _takes_other: Callable[[], bool]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the face that fits the caller; `_sync=True` or `_sync=False` overrides the choice."""
+        wants_sync: bool | None = kwargs.pop("_sync", None)
+        takes_other = self._takes_other() if wants_sync is None else wants_sync == self.isasync
+        if takes_other:
+            return self._sibling()(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def _sibling(self) -> prefect.Task[..., Any]:
+        """Build the task of the other face with this one's options."""
+        sibling = copy.copy(self)
+        sibling.__class__ = prefect.Task  # a plain task: its call must not dispatch again
+        sibling.fn = self._other
+        sibling.isasync = not self.isasync
+        return cast("prefect.Task[..., Any]", sibling)
+
+    def with_options(self, **options: Any) -> Task[P, R]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Copy the task with other options; see `prefect.Task.with_options`."""
+        plain = cast("prefect.Task[P, R]", super().with_options(**options))
+        return _dual(plain, self._other, self._takes_other)
+
+
+def _dual(
+    task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: Callable[[], bool]
+) -> Task[Any, Any]:
+    dual = cast("Task[Any, Any]", copy.copy(task))
+    dual.__class__ = Task
+    dual._other = other  # noqa: SLF001
+    dual._takes_other = takes_other  # noqa: SLF001
+    dual.aio = task.fn if task.isasync else other
+    return dual
+
+
+def sync_task(
+    async_impl: prefect.Task[P, Coroutine[Any, Any, R]], **options: Any
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a task whose direct call in an async context returns a coroutine of `async_impl`.
+
+    Args:
+        async_impl: The task of the async face.
+        options: Options of `prefect.task` for the sync face.
+    """
+    other = cast("Callable[..., Any]", async_impl.fn)
+
+    def decorator(sync_impl: Callable[P, R]) -> Task[P, R]:
+        task = prefect.task(sync_impl, **options)
+        dual = _dual(task, other, is_in_async_context)
+        dual.aio = async_impl
+        return update_wrapper(dual, sync_impl, updated=())
+
+    return decorator
+
+
+def async_task(
+    sync_impl: Callable[P, R], **options: Any
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]:
+    """Make an async task that the body of a sync flow or sync task may call without `await`.
+
+    Outside of a run the call always returns a coroutine, so that `asyncio.run(task(...))` keeps working.
+
+    Args:
+        sync_impl: The body for sync runs.
+        options: Options of `prefect.task`.
+    """
+
+    def decorator(
+        async_impl: Callable[P, Coroutine[Any, Any, R]],
+    ) -> Task[P, Coroutine[Any, Any, R]]:
+        task = prefect.task(async_impl, **options)
+        return update_wrapper(_dual(task, sync_impl, is_in_sync_run), async_impl, updated=())
+
+    return decorator
