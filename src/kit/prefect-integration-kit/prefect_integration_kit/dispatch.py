@@ -10,11 +10,14 @@ file to mend. Three decorators cover what integrations publish:
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import threading
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+import anyio
 import prefect
 from prefect._internal.compatibility.async_dispatch import async_dispatch as _prefect_dispatch
 from prefect._internal.compatibility.async_dispatch import is_in_async_context
@@ -27,6 +30,7 @@ __all__ = [
     "is_in_async_context",
     "is_in_sync_run",
     "run_coro_as_sync",
+    "run_stoppable",
     "run_sync_in_worker_thread",
     "sync_task",
 ]
@@ -57,6 +61,25 @@ def async_dispatch(
         return cast("Callable[P, R]", decorate(sync_impl))
 
     return decorator
+
+
+async def run_stoppable(body: Callable[[threading.Event], R]) -> R:
+    """Run a long body in a worker thread; when the coroutine is cancelled, tell the body and wait for it to end.
+
+    Args:
+        body: It is given an event and must return or raise soon after that event is set, leaving nothing half done.
+    """
+    stop = threading.Event()
+    work = asyncio.ensure_future(run_sync_in_worker_thread(body, stop))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # seen: the cancellation is what the caller gets
+        raise
 
 
 def is_in_sync_run() -> bool:
@@ -104,9 +127,7 @@ class Task(prefect.Task[P, R], Generic[P, R]):
         return _dual(plain, self._other, self._takes_other)
 
 
-def _dual(
-    task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: Callable[[], bool]
-) -> Task[Any, Any]:
+def _dual(task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: Callable[[], bool]) -> Task[Any, Any]:
     dual = cast("Task[Any, Any]", copy.copy(task))
     dual.__class__ = Task
     dual._other = other  # noqa: SLF001
