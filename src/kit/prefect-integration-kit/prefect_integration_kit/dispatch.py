@@ -124,7 +124,9 @@ class Task(prefect.Task[P, R], Generic[P, R]):
     def with_options(self, **options: Any) -> Task[P, R]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Copy the task with other options; see `prefect.Task.with_options`."""
         plain = cast("prefect.Task[P, R]", super().with_options(**options))
-        return _dual(plain, self._other, self._takes_other)
+        dual = _dual(plain, self._other, self._takes_other)
+        dual.aio = self.aio
+        return dual
 
 
 def _dual(task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: Callable[[], bool]) -> Task[Any, Any]:
@@ -137,7 +139,7 @@ def _dual(task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: 
 
 
 def sync_task(
-    async_impl: prefect.Task[P, Coroutine[Any, Any, R]], **options: Any
+    async_impl: prefect.Task[P, Any], **options: Any
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a task whose direct call in an async context returns a coroutine of `async_impl`.
 

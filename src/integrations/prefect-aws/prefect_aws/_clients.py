@@ -1,0 +1,204 @@
+"""Sessions and clients, made once for each identity and kept.
+
+A client is expensive (tens of milliseconds, a few megabytes, a connection pool) and safe to share between threads, so
+equal credentials share one. Equality is that of the content, nested dictionaries included, and of what boto3 reads
+besides: `AWS_*` variables and the profile files. Secrets enter the key only through a keyed hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, SecretBytes, SecretStr
+
+from .errors import aws_errors
+
+if TYPE_CHECKING:
+    import boto3.session
+
+    from .credentials import AwsCredentials, ClientType, MinIOCredentials
+
+    Credentials = AwsCredentials | MinIOCredentials
+
+V = TypeVar("V")
+
+_MAX_SESSIONS = 64
+_MAX_CLIENTS = 128
+_FINGERPRINT_KEY = secrets.token_bytes(32)
+_ENVIRONMENT = ("AWS_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
+
+
+class SharedValues(Generic[V]):
+    """The most recently used values, each built once however many threads ask for it at a time."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, locks included: a forked child must not inherit a locked one."""
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+        self._building: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, build: Callable[[], V]) -> V:
+        """Return the value of `key`, built if need be. An error is raised to the caller and not kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            turn = self._building.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = build()
+                with self._lock:
+                    self._values[key] = value
+                    while len(self._values) > self._maximum:
+                        self._values.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._building.pop(key, None)
+            return value
+
+
+class _Identity:
+    """A session, and the lock that its clients are made under: boto3's sessions are not thread-safe."""
+
+    def __init__(self, session: boto3.session.Session) -> None:
+        self.session = session
+        self.lock = threading.Lock()
+
+
+_identities: SharedValues[_Identity] = SharedValues(_MAX_SESSIONS)
+_clients: SharedValues[Any] = SharedValues(_MAX_CLIENTS)
+role_credentials_cache: SharedValues[Any] = SharedValues(_MAX_SESSIONS)
+
+
+def forget_clients() -> None:
+    """Drop all kept sessions, clients and role credentials; the next use makes new ones."""
+    for values in (_identities, _clients, role_credentials_cache):
+        values.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child would share its parent's connections.
+    os.register_at_fork(after_in_child=forget_clients)
+
+
+def fingerprint(credentials: BaseModel, *more: Any) -> bytes:
+    """Tell credentials apart by content and by what boto3 would read besides.
+
+    Args:
+        credentials: The block.
+        more: Whatever else distinguishes the value that is kept under the fingerprint.
+    """
+    provider = id(getattr(credentials, "_mfa_token_provider", None))
+    content = repr((_content(credentials), provider, _content(more), _surroundings()))
+    return hmac.new(_FINGERPRINT_KEY, content.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, SecretStr | SecretBytes):
+        return value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return f"{type(value).__module__}.{type(value).__qualname__}", _content(dict(value))
+    if isinstance(value, Mapping):
+        members = cast("Mapping[Any, Any]", value)
+        return sorted((repr(key), repr(_content(member))) for key, member in members.items())
+    if isinstance(value, list | tuple):
+        return [_content(member) for member in cast("list[Any] | tuple[Any, ...]", value)]
+    if isinstance(value, set | frozenset):
+        return sorted(repr(_content(member)) for member in cast("set[Any] | frozenset[Any]", value))
+    return value
+
+
+def _surroundings() -> list[Any]:
+    variables = sorted(item for item in os.environ.items() if item[0].upper().startswith(_ENVIRONMENT))
+    files = [
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+    ]
+    return [variables, [_changed_at(Path(file)) for file in files]]
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.expanduser().stat().st_mtime_ns
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        return 0
+
+
+def session_for(credentials: Credentials) -> boto3.session.Session:
+    """The kept session of these credentials. Its credentials renew themselves where they can."""
+    return _identity(credentials, fingerprint(credentials)).session
+
+
+def _identity(credentials: Credentials, key: bytes) -> _Identity:
+    return _identities.get(key, lambda: _Identity(credentials.get_boto3_session()))
+
+
+def client_for(
+    credentials: Credentials,
+    client_type: str | ClientType,
+    *,
+    max_pool_connections: int | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Any:
+    """The kept client of a service, with other defaults than botocore's.
+
+    What the block's own `config` sets has precedence over the defaults given here. Where a subclass has its own
+    `get_client`, that one decides.
+
+    Args:
+        credentials: Who we are.
+        client_type: Name of the service.
+        max_pool_connections: How many connections to keep open for concurrent requests; botocore keeps 10.
+        config: Further arguments of botocore's `Config`.
+
+    Raises:
+        AwsUnknownService: If the SDK has no such service.
+        AwsRegionMissing: If the service needs a region and none is known.
+        AwsCredentialsMissing: If the credentials are incomplete or their profile does not exist.
+    """
+    if type(credentials).get_client.__module__ != "prefect_aws.credentials":
+        return credentials.get_client(client_type)
+    defaults = dict(config or {})
+    if max_pool_connections is not None:
+        defaults["max_pool_connections"] = max_pool_connections
+    return kept_client(credentials, client_type, defaults)
+
+
+def kept_client(credentials: Credentials, client_type: str | ClientType, defaults: Mapping[str, Any]) -> Any:
+    """The kept client of a service; `defaults` are arguments of botocore's `Config` that the block may override."""
+    service = client_type if isinstance(client_type, str) else client_type.value
+    key = fingerprint(credentials)
+    return _clients.get(
+        (key, service, fingerprint(credentials, defaults) if defaults else None),
+        lambda: _build(credentials, key, service, defaults),
+    )
+
+
+def _build(credentials: Credentials, key: bytes, service: str, defaults: Mapping[str, Any]) -> Any:
+    from botocore.config import Config
+
+    parameters = credentials.aws_client_parameters.get_params_override()
+    base: Any = Config(**defaults) if defaults else None
+    own: Any = parameters.pop("config", None)
+    chosen = base.merge(own) if base and own else own or base
+    if chosen is not None:
+        parameters["config"] = chosen
+    identity = _identity(credentials, key)
+    with aws_errors(f"AWS service {service!r}"), identity.lock:
+        session: Any = identity.session
+        return session.client(service, region_name=credentials.region_name or session.region_name, **parameters)

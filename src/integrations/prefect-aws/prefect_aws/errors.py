@@ -1,0 +1,454 @@
+"""What can go wrong at AWS, as Python exceptions.
+
+    AwsError
+    ├── AwsNotFound (LookupError)
+    │   ├── AwsObjectNotFound (FileNotFoundError)
+    │   ├── AwsBucketNotFound (FileNotFoundError)
+    │   ├── AwsSecretNotFound
+    │   └── AwsParameterNotFound
+    ├── AwsAlreadyExists (FileExistsError)
+    ├── AwsAccessDenied (PermissionError)
+    │   └── AwsCredentialsRefused       the key is unknown or its signature wrong
+    ├── AwsCredentialsMissing
+    ├── AwsCredentialsExpired
+    ├── AwsClockSkew
+    ├── AwsRegionMissing (ValueError)
+    ├── AwsRegionWrong (ValueError)
+    ├── AwsUnknownService (ValueError)
+    ├── AwsInvalidRequest (ValueError)
+    ├── AwsThrottled
+    ├── AwsUnavailable
+    ├── AwsConnectionFailed (ConnectionError)
+    ├── AwsJobFailed (RuntimeError)
+    ├── AwsWaitFailed (RuntimeError)
+    └── AwsWaitTimeout (TimeoutError)
+
+`aws_errors` is the only place where the SDK's exceptions are translated. What it raises is an instance of one of these
+classes and also of the SDK's own class, with its attributes: code that catches `botocore.exceptions.ClientError` and
+looks into `.response` goes on working.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib
+import pickle
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, ClassVar, cast
+
+from prefect_integration_kit.redact import Redactor, Secret
+from prefect_integration_kit.waiting import WaitTimeout
+
+
+class AwsError(Exception):
+    """A request to AWS failed.
+
+    Attributes:
+        subject: What the request was about, such as `Secret 'db'`.
+        code: AWS's error code, or the name of the SDK's exception where AWS was not reached; empty when neither is
+            known.
+    """
+
+    remedy: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, subject: str = "", code: str = "") -> None:
+        # Not `super()`: in a class that also inherits an SDK exception, the next initialiser would be the SDK's.
+        Exception.__init__(self, message)
+        self.subject = subject
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as our class, the SDK's importable base, the message and whatever attributes can be pickled."""
+        sdk_class = _importable_sdk_class(type(self))
+        state = {name: _picklable(value) for name, value in vars(self).items()}
+        return _rebuild, (_own_class(type(self)), sdk_class, str(self), state)
+
+
+class AwsNotFound(AwsError, LookupError):
+    """The thing does not exist, or this identity may not know that it does."""
+
+    remedy = "Check the name, the region and the account."
+
+
+class AwsObjectNotFound(AwsNotFound, FileNotFoundError):
+    """No object is stored under this key."""
+
+    remedy = "Check the key, upper and lower case included."
+
+
+class AwsBucketNotFound(AwsNotFound, FileNotFoundError):
+    """The bucket does not exist."""
+
+    remedy = "Create the bucket or correct bucket_name."
+
+
+class AwsSecretNotFound(AwsNotFound):
+    """Secrets Manager has no such secret or version."""
+
+    remedy = "Create the secret or correct its name, version and region."
+
+
+class AwsParameterNotFound(AwsNotFound):
+    """The parameter store has no such parameter or version."""
+
+    remedy = "Create the parameter or correct its name, version, label and region."
+
+
+class AwsAlreadyExists(AwsError, FileExistsError):
+    """Something of this name is there already."""
+
+
+class AwsAccessDenied(AwsError, PermissionError):
+    """This identity may not do that."""
+
+    remedy = "Allow {operation} to this identity in IAM, and in the resource's own policy where it has one."
+
+
+class AwsCredentialsRefused(AwsAccessDenied):
+    """AWS does not accept the credentials: the key is unknown or inactive, or the secret does not belong to it."""
+
+    remedy = "Check the access key ID and its secret key, or create a new pair."
+
+
+class AwsCredentialsMissing(AwsError):
+    """No complete credentials were found."""
+
+    remedy = (
+        "Give the credentials block an access key ID with its secret key or a profile_name, or set up one of the "
+        "other sources that boto3 reads: environment variables, profile files, instance or task roles."
+    )
+
+
+class AwsCredentialsExpired(AwsError):
+    """The temporary credentials have expired and cannot be renewed from here."""
+
+    remedy = (
+        "Sign in again and use the new credentials, or let the block assume a role (assume_role_arn): it renews "
+        "its credentials by itself."
+    )
+
+
+class AwsClockSkew(AwsError):
+    """The clock of this machine is too far from AWS's, so signatures are not valid."""
+
+    remedy = "Set this machine's clock by NTP; AWS accepts requests that are at most minutes old."
+
+
+class AwsRegionMissing(AwsError, ValueError):
+    """The service needs a region and none was given."""
+
+    remedy = (
+        "Set region_name on the credentials block, AWS_DEFAULT_REGION in the environment, or region in the profile."
+    )
+
+
+class AwsRegionWrong(AwsError, ValueError):
+    """The region does not exist, or the resource lives in another one."""
+
+    remedy = "Set region_name on the credentials block to the region of the resource."
+
+
+class AwsUnknownService(AwsError, ValueError):
+    """The SDK knows no service of this name."""
+
+
+class AwsInvalidRequest(AwsError, ValueError):
+    """The request is not one that the service accepts."""
+
+
+class AwsThrottled(AwsError):
+    """AWS refused because of too many requests, also after the SDK's own retries."""
+
+    remedy = "Send fewer requests at once, ask AWS for a higher quota, or raise retries in the client config."
+
+
+class AwsUnavailable(AwsError):
+    """The service failed on its side, also after the SDK's own retries."""
+
+    remedy = "Try again later."
+
+
+class AwsConnectionFailed(AwsError, ConnectionError):
+    """The service could not be reached, or the connection broke or timed out."""
+
+    remedy = "Check endpoint_url, region_name, DNS, proxies and the network's way to AWS."
+
+
+class AwsJobFailed(AwsError, RuntimeError):
+    """A job ended, and not with success."""
+
+
+class AwsWaitFailed(AwsError, RuntimeError):
+    """What was waited for can no longer come."""
+
+
+class AwsWaitTimeout(AwsError, WaitTimeout):
+    """The time was up before what was waited for came."""
+
+
+_CODES: dict[type[AwsError], str] = {
+    AwsNotFound: """
+        404 NotFound NotFoundException ResourceNotFound ResourceNotFoundException EntityNotFoundException
+        NoSuchEntity NoSuchUpload NoSuchVersion""",
+    AwsObjectNotFound: "NoSuchKey",
+    AwsBucketNotFound: "NoSuchBucket",
+    AwsParameterNotFound: "ParameterNotFound ParameterVersionNotFound",
+    AwsAlreadyExists: """
+        ResourceExistsException ResourceAlreadyExistsException AlreadyExistsException EntityAlreadyExists
+        ParameterAlreadyExists BucketAlreadyExists BucketAlreadyOwnedByYou""",
+    AwsAccessDenied: """
+        401 403 AccessDenied AccessDeniedException AccessDeniedError AllAccessDisabled Forbidden
+        ForbiddenException NotAuthorized NotAuthorizedException UnauthorizedAccess UnauthorizedException
+        UnauthorizedOperation KMSAccessDeniedException DecryptionFailure""",
+    AwsCredentialsRefused: """
+        AuthFailure IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
+        InvalidToken MissingAuthenticationToken MissingAuthenticationTokenException SignatureDoesNotMatch
+        UnrecognizedClientException""",
+    AwsCredentialsMissing: """
+        NoCredentialsError PartialCredentialsError CredentialRetrievalError ProfileNotFound ConfigNotFound
+        NoAuthTokenError RefreshWithMFAUnsupportedError""",
+    AwsCredentialsExpired: """
+        ExpiredToken ExpiredTokenException TokenRefreshRequired TokenRetrievalError SSOTokenLoadError
+        UnauthorizedSSOTokenError LoginRefreshRequired LoginTokenLoadError""",
+    AwsClockSkew: "RequestTimeTooSkewed RequestInTheFuture RequestExpired",
+    AwsRegionMissing: "NoRegionError",
+    AwsRegionWrong: """
+        301 AuthorizationHeaderMalformed PermanentRedirect IllegalLocationConstraintException
+        InvalidLocationConstraint UnknownRegionError InvalidRegionError ServiceNotInRegionError""",
+    AwsUnknownService: "UnknownServiceError",
+    AwsInvalidRequest: """
+        400 BadRequest ClientException InvalidArgument InvalidInputException InvalidParameterCombination
+        InvalidParameterException InvalidParameterValue InvalidParameterValueException InvalidRequest
+        InvalidRequestContentException InvalidRequestException MalformedPolicyDocument RequestTooLargeException
+        ParamValidationError UnknownEndpointError UnsupportedParameterType ValidationError
+        ValidationException""",
+    AwsThrottled: """
+        429 BandwidthLimitExceeded ConcurrentRunsExceededException EC2ThrottledException
+        PriorRequestNotComplete ProvisionedThroughputExceededException RequestLimitExceeded RequestThrottled
+        RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
+        TooManyRequestsException TooManyUpdates""",
+    AwsUnavailable: """
+        500 502 503 504 InternalError InternalFailure InternalServerError InternalServerException
+        InternalServiceError InternalServiceErrorException InternalServiceException OperationTimeoutException
+        RequestTimeout ServerException ServiceException ServiceUnavailable ServiceUnavailableException""",
+    AwsConnectionFailed: """
+        ConnectTimeoutError ConnectionClosedError ConnectionError EndpointConnectionError HTTPClientError
+        IncompleteReadError ProxyConnectionError ReadTimeoutError ResponseStreamingError SSLError""",
+}
+_BY_CODE = {code: cls for cls, codes in _CODES.items() for code in codes.split()}
+_BY_STATUS: dict[int, type[AwsError]] = {
+    301: AwsRegionWrong,
+    401: AwsAccessDenied,
+    403: AwsAccessDenied,
+    404: AwsNotFound,
+    429: AwsThrottled,
+}
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+_SKEWED = ("signature expired", "signature not yet current")
+
+
+@contextmanager
+def aws_errors(
+    subject: str, *, not_found: type[AwsNotFound] = AwsNotFound, secrets: Iterable[Secret] = ()
+) -> Generator[None, None, None]:
+    """Raise failures of boto3 and botocore as this package's errors, naming `subject`.
+
+    Args:
+        subject: What the work is about: `S3 object s3://bucket/key`, `Secret 'db'`.
+        not_found: The class for a plain "not found", where the code alone does not say what is missing.
+        secrets: Values that the request carries. AWS repeats refused values in its messages; these are masked.
+
+    Raises:
+        AwsError: One of its subclasses, also an instance of the SDK's exception, with that one as its cause.
+    """
+    try:
+        yield
+    except AwsError:
+        raise
+    except Exception as exc:
+        error = translate(exc, subject, not_found=not_found, secrets=secrets)
+        if error is None:
+            raise
+        raise error from exc
+
+
+def translate(
+    exc: Exception,
+    subject: str,
+    *,
+    not_found: type[AwsNotFound] = AwsNotFound,
+    secrets: Iterable[Secret] = (),
+) -> AwsError | None:
+    """Make this package's error of an SDK exception; `None` when it is not the SDK's.
+
+    Args:
+        exc: Any exception. Secrets that it quotes are masked in place, since it stays visible as the cause.
+        subject: What the work is about.
+        not_found: The class for a plain "not found".
+        secrets: Values to mask.
+    """
+    if not _is_sdk_error(exc):
+        return None
+    _mask(exc, Redactor(secrets))
+    source = _with_answer(exc)
+    response = cast("dict[str, Any]", getattr(source, "response", None) or {})
+    answer = cast("dict[str, Any]", response.get("Error") or {})
+    operation = str(getattr(source, "operation_name", "") or "")
+    code = str(answer.get("Code") or type(exc).__name__)
+    cls = _classify(exc, code, response)
+    if cls is AwsNotFound:
+        cls = not_found
+    what = str(answer.get("Message") or exc).strip().rstrip(".")
+    if cls is AwsUnknownService:
+        what = "boto3 knows no such service"  # its own message lists all of them
+    where = f"{code} in {operation}" if operation else code
+    message = f"{subject}: {what} ({where}). {_remedy(cls, exc, operation, response)}".rstrip()
+    error = _combined_class(cls, type(exc))(message, subject=subject, code=code)
+    for name, value in vars(exc).items():
+        vars(error).setdefault(name, value)
+    if source is not exc:
+        vars(error).setdefault("response", response)
+    return error
+
+
+def _is_sdk_error(exc: BaseException) -> bool:
+    """Say whether boto3 or botocore raised it, modelled exceptions of a client included."""
+    return any(cls.__module__ in ("botocore.exceptions", "boto3.exceptions") for cls in type(exc).__mro__)
+
+
+def _with_answer(exc: Exception) -> BaseException:
+    """The exception that carries the service's answer: boto3's transfers wrap it in one of their own."""
+    if not type(exc).__module__.startswith("boto3."):
+        return exc
+    return next((error for error in _chain(exc) if hasattr(error, "response")), exc)
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def error_class(code: str) -> type[AwsError]:
+    """The class of an AWS error code or an SDK exception's name; `AwsError` for one that is not known."""
+    return _BY_CODE.get(code, AwsError)
+
+
+def _classify(exc: Exception, code: str, response: dict[str, Any]) -> type[AwsError]:
+    message = str(exc)
+    if any(hint in message.lower() for hint in _SKEWED):
+        return AwsClockSkew
+    if any(cls.__name__ == "WaiterError" for cls in type(exc).__mro__):
+        return _classify_wait(exc, message)
+    if (found := _BY_CODE.get(code)) is not None:
+        return found
+    status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status >= 500:
+        return AwsUnavailable
+    names = (cls.__name__ for cls in type(exc).__mro__ if cls.__module__ == "botocore.exceptions")
+    return next((_BY_CODE[name] for name in names if name in _BY_CODE), AwsError)
+
+
+def _classify_wait(exc: Exception, message: str) -> type[AwsError]:
+    if "Max attempts exceeded" in message:
+        return AwsWaitTimeout
+    if "An error occurred" in message:  # the look itself was refused, not what was looked at
+        last: dict[str, Any] = getattr(exc, "last_response", None) or {}
+        known = error_class(last.get("Error", {}).get("Code", ""))
+        return AwsWaitFailed if known is AwsError else known
+    return AwsWaitFailed
+
+
+def _remedy(cls: type[AwsError], exc: Exception, operation: str, response: dict[str, Any]) -> str:
+    if issubclass(cls, AwsRegionWrong):
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        region = response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region")
+        if region:
+            return f"Set region_name on the credentials block to {region!r}."
+    if issubclass(cls, AwsUnknownService):
+        asked: dict[str, Any] = getattr(exc, "kwargs", {})
+        known = str(asked.get("known_service_names", "")).replace(",", " ").split()
+        near = difflib.get_close_matches(str(asked.get("service_name", "")), known, n=1, cutoff=0.6)
+        return f"Did you mean {near[0]!r}?" if near else ""
+    return cls.remedy.format(operation=operation or "the request")
+
+
+def _mask(exc: Exception, redactor: Redactor) -> None:
+    for error in _chain(exc):
+        if isinstance(error, OSError) or not redactor.found_in(f"{error.args!r} {vars(error)!r}"):
+            continue
+        error.args = tuple(_masked(error.args, redactor))
+        for name, value in vars(error).items():
+            setattr(error, name, _masked(value, redactor))
+
+
+def _masked(value: Any, redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return redactor.redact(value)
+    if isinstance(value, dict):
+        members = cast("dict[Any, Any]", value)
+        return {key: _masked(member, redactor) for key, member in members.items()}
+    if isinstance(value, list | tuple):
+        items = cast("list[Any] | tuple[Any, ...]", value)
+        return type(items)(_masked(item, redactor) for item in items)
+    return value
+
+
+@lru_cache(maxsize=512)
+def _combined_class(own: type[AwsError], sdk: type[BaseException]) -> type[AwsError]:
+    """Make a class that is both, with our name; ours alone where Python cannot join them."""
+    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+    try:
+        return cast("type[AwsError]", type(own.__name__, (own, sdk), names))
+    except TypeError:
+        return own
+
+
+def _own_class(cls: type[AwsError]) -> type[AwsError]:
+    """The importable class that a combined one was made from, or the class itself."""
+    return next(
+        base for base in cls.__mro__ if issubclass(base, AwsError) and (_is_importable(base) or base is AwsError)
+    )
+
+
+def _importable_sdk_class(cls: type[AwsError]) -> type[BaseException] | None:
+    """The nearest SDK base that another process can import; a client's modelled exceptions cannot be."""
+    for base in cls.__mro__:
+        if base.__module__.startswith(("botocore.", "boto3.")) and _is_importable(base):
+            return cast("type[BaseException]", base)
+    return None
+
+
+def _is_importable(cls: type) -> bool:
+    try:
+        found: Any = importlib.import_module(cls.__module__)
+        for name in cls.__qualname__.split("."):
+            found = getattr(found, name)
+    except (ImportError, AttributeError):
+        return False
+    return found is cls
+
+
+def _picklable(value: Any) -> Any:
+    if isinstance(value, dict):
+        members = cast("dict[Any, Any]", value)
+        return {key: _picklable(member) for key, member in members.items()}
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever an object's own pickling raises
+        return str(value)
+    return copy.copy(value)
+
+
+def _rebuild(own: type[AwsError], sdk: type[BaseException] | None, message: str, state: dict[str, Any]) -> AwsError:
+    cls: Callable[[str], AwsError] = own if sdk is None else _combined_class(own, sdk)
+    error = cls(message)
+    vars(error).update(state)
+    return error

@@ -1,0 +1,511 @@
+"""Secrets in AWS Secrets Manager: a block for one secret, tasks for any."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from prefect.blocks.abstract import SecretBlock
+from pydantic import Field
+
+from prefect_integration_kit.dispatch import (
+    async_dispatch,
+    async_task,
+    run_sync_in_worker_thread,
+)
+
+from ._logging import run_logger
+from .credentials import AwsCredentials
+from .errors import AwsAlreadyExists, AwsInvalidRequest, AwsSecretNotFound, aws_errors
+
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+_MIN_RECOVERY_DAYS, _MAX_RECOVERY_DAYS = 7, 30
+
+
+def _get(credentials: AwsCredentials, name: str, **request: Any) -> str | bytes:
+    client = credentials.get_secrets_manager_client()
+    given = {key: value for key, value in request.items() if value is not None}
+    with aws_errors(f"Secret {name!r}", not_found=AwsSecretNotFound):
+        answer = client.get_secret_value(SecretId=name, **given)
+    return str(answer["SecretString"]) if "SecretString" in answer else bytes(answer["SecretBinary"])
+
+
+def _value(name: str, value: str | bytes) -> dict[str, str | bytes]:
+    if isinstance(value, str):
+        return {"SecretString": value}
+    if isinstance(value, bytes):
+        return {"SecretBinary": value}
+    raise AwsInvalidRequest(
+        f"Secret {name!r}: the value is of type {type(value).__name__}. Give str or bytes.",
+        subject=f"Secret {name!r}",
+    )
+
+
+def _delete(credentials: AwsCredentials, name: str, recovery_days: int, force: bool, **request: Any) -> dict[str, Any]:
+    if force:
+        request["ForceDeleteWithoutRecovery"] = True
+    elif not _MIN_RECOVERY_DAYS <= recovery_days <= _MAX_RECOVERY_DAYS:
+        raise AwsInvalidRequest(
+            f"Secret {name!r}: recovery_window_in_days is {recovery_days}; it must be between {_MIN_RECOVERY_DAYS} "
+            f"and {_MAX_RECOVERY_DAYS}. Nothing was deleted.",
+            subject=f"Secret {name!r}",
+        )
+    else:
+        request["RecoveryWindowInDays"] = recovery_days
+    client = credentials.get_secrets_manager_client()
+    with aws_errors(f"Secret {name!r}", not_found=AwsSecretNotFound):
+        return _without_metadata(client.delete_secret(SecretId=name, **request))
+
+
+def _without_metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+
+def _read_secret(
+    secret_name: str,
+    aws_credentials: AwsCredentials,
+    version_id: str | None = None,
+    version_stage: str | None = None,
+) -> str | bytes:
+    run_logger().info("Reading secret %s", secret_name)
+    return _get(aws_credentials, secret_name, VersionId=version_id, VersionStage=version_stage)
+
+
+@async_task(_read_secret)
+async def read_secret(
+    secret_name: str,
+    aws_credentials: AwsCredentials,
+    version_id: str | None = None,
+    version_stage: str | None = None,
+) -> str | bytes:
+    """Read the value of a secret.
+
+    A sync flow or task calls it without `await`. The value is the result of a task run, so it is stored where results
+    are persisted; read it with `AwsSecret` where it must not be.
+
+    Args:
+        secret_name: Name or ARN of the secret.
+        aws_credentials: Who we are at AWS.
+        version_id: ID of the version to read.
+        version_stage: Label of the version to read; `AWSCURRENT` when neither version is given.
+
+    Returns:
+        Text for a secret that was stored as text, bytes for one that was stored as binary.
+
+    Raises:
+        AwsSecretNotFound: If there is no such secret or version.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_aws import AwsCredentials
+        from prefect_aws.secrets_manager import read_secret
+
+        @flow
+        def example_read_secret():
+            return read_secret("my-secret", aws_credentials=AwsCredentials.load("BLOCK_NAME"))
+        ```
+    """
+    return await run_sync_in_worker_thread(_read_secret, secret_name, aws_credentials, version_id, version_stage)
+
+
+def _update_secret(
+    secret_name: str,
+    secret_value: str | bytes,
+    aws_credentials: AwsCredentials,
+    description: str | None = None,
+) -> dict[str, str]:
+    run_logger().info("Updating secret %s", secret_name)
+    request: dict[str, Any] = _value(secret_name, secret_value)
+    if description is not None:
+        request["Description"] = description
+    client = aws_credentials.get_secrets_manager_client()
+    with aws_errors(f"Secret {secret_name!r}", not_found=AwsSecretNotFound, secrets=[secret_value]):
+        return _without_metadata(client.update_secret(SecretId=secret_name, **request))
+
+
+@async_task(_update_secret)
+async def update_secret(
+    secret_name: str,
+    secret_value: str | bytes,
+    aws_credentials: AwsCredentials,
+    description: str | None = None,
+) -> dict[str, str]:
+    """Give an existing secret a new value.
+
+    A sync flow or task calls it without `await`.
+
+    Args:
+        secret_name: Name or ARN of the secret.
+        secret_value: The new value; `str` is stored as text, `bytes` as binary.
+        aws_credentials: Who we are at AWS.
+        description: A new description; the old one stays when not given.
+
+    Returns:
+        The keys `ARN`, `Name` and `VersionId` of the new version.
+
+    Raises:
+        AwsSecretNotFound: If there is no such secret.
+        AwsInvalidRequest: If the value is neither `str` nor `bytes`, or is refused.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_aws import AwsCredentials
+        from prefect_aws.secrets_manager import update_secret
+
+        @flow
+        def example_update_secret(value: str):
+            update_secret("my-secret", value, AwsCredentials.load("BLOCK_NAME"))
+        ```
+    """
+    return await run_sync_in_worker_thread(_update_secret, secret_name, secret_value, aws_credentials, description)
+
+
+def _create_secret(
+    secret_name: str,
+    secret_value: str | bytes,
+    aws_credentials: AwsCredentials,
+    description: str | None = None,
+    tags: list[dict[str, str]] | None = None,
+) -> dict[str, str]:
+    run_logger().info("Creating secret %s", secret_name)
+    request: dict[str, Any] = _value(secret_name, secret_value)
+    if description is not None:
+        request["Description"] = description
+    if tags is not None:
+        request["Tags"] = tags
+    client = aws_credentials.get_secrets_manager_client()
+    with aws_errors(f"Secret {secret_name!r}", secrets=[secret_value]):
+        return _without_metadata(client.create_secret(Name=secret_name, **request))
+
+
+@async_task(_create_secret)
+async def create_secret(
+    secret_name: str,
+    secret_value: str | bytes,
+    aws_credentials: AwsCredentials,
+    description: str | None = None,
+    tags: list[dict[str, str]] | None = None,
+) -> dict[str, str]:
+    """Create a secret.
+
+    A sync flow or task calls it without `await`.
+
+    Args:
+        secret_name: Name of the secret.
+        secret_value: Its value; `str` is stored as text, `bytes` as binary.
+        aws_credentials: Who we are at AWS.
+        description: What the secret is for.
+        tags: Tags, each as a dictionary with the keys `Key` and `Value`.
+
+    Returns:
+        The keys `ARN`, `Name` and `VersionId`.
+
+    Raises:
+        AwsAlreadyExists: If there is a secret of this name.
+        AwsInvalidRequest: If the value is neither `str` nor `bytes`, or is refused.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_aws import AwsCredentials
+        from prefect_aws.secrets_manager import create_secret
+
+        @flow
+        def example_create_secret():
+            create_secret(
+                secret_name="life_the_universe_and_everything",
+                secret_value="42",
+                aws_credentials=AwsCredentials.load("BLOCK_NAME"),
+            )
+        ```
+    """
+    return await run_sync_in_worker_thread(
+        _create_secret, secret_name, secret_value, aws_credentials, description, tags
+    )
+
+
+def _delete_secret(
+    secret_name: str,
+    aws_credentials: AwsCredentials,
+    recovery_window_in_days: int = 30,
+    force_delete_without_recovery: bool = False,
+) -> dict[str, str]:
+    run_logger().info("Deleting secret %s", secret_name)
+    return _delete(aws_credentials, secret_name, recovery_window_in_days, force_delete_without_recovery)
+
+
+@async_task(_delete_secret)
+async def delete_secret(
+    secret_name: str,
+    aws_credentials: AwsCredentials,
+    recovery_window_in_days: int = 30,
+    force_delete_without_recovery: bool = False,
+) -> dict[str, str]:
+    """Delete a secret, at once or after a time in which it can be restored.
+
+    A sync flow or task calls it without `await`.
+
+    Args:
+        secret_name: Name or ARN of the secret.
+        aws_credentials: Who we are at AWS.
+        recovery_window_in_days: Days for which it can be restored, from 7 to 30. It has no effect together with
+            `force_delete_without_recovery`.
+        force_delete_without_recovery: Whether to delete it at once and for good.
+
+    Returns:
+        The keys `ARN`, `Name` and `DeletionDate`, a `datetime`: the time of the request and the recovery window added.
+
+    Raises:
+        AwsSecretNotFound: If there is no such secret.
+        AwsInvalidRequest: If the recovery window is out of bounds. It is a `ValueError`.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_aws import AwsCredentials
+        from prefect_aws.secrets_manager import delete_secret
+
+        @flow
+        def example_delete_secret():
+            aws_credentials = AwsCredentials.load("BLOCK_NAME")
+            delete_secret("restorable", aws_credentials, recovery_window_in_days=7)
+            delete_secret("gone", aws_credentials, force_delete_without_recovery=True)
+        ```
+    """
+    return await run_sync_in_worker_thread(
+        _delete_secret,
+        secret_name,
+        aws_credentials,
+        recovery_window_in_days,
+        force_delete_without_recovery,
+    )
+
+
+class AwsSecret(SecretBlock):
+    """A secret in AWS Secrets Manager.
+
+    Example:
+        Write a secret, read it, and delete it:
+
+        ```python
+        from prefect_aws import AwsSecret
+
+        aws_secret = AwsSecret.load("BLOCK_NAME")
+        aws_secret.write_secret(b"my_secret_data")
+        assert aws_secret.read_secret() == b"my_secret_data"
+        aws_secret.delete_secret()
+        ```
+    """
+
+    _logo_url = "https://cdn.sanity.io/images/3ugk85nk/production/d74b16fe84ce626345adf235a47008fea2869a60-225x225.png"  # pyright: ignore[reportAssignmentType]
+    _block_type_name = "AWS Secret"
+    _documentation_url = "https://docs.prefect.io/integrations/prefect-aws"  # pyright: ignore[reportAssignmentType]
+
+    aws_credentials: AwsCredentials = Field(default=..., description="Credentials to authenticate with.")
+    secret_name: str = Field(default=..., description="Name or ARN of the secret.")
+
+    def _read(self, version_id: str | None, version_stage: str | None, options: Mapping[str, Any]) -> bytes:
+        value = _get(
+            self.aws_credentials,
+            self.secret_name,
+            **{"VersionId": version_id, "VersionStage": version_stage, **options},
+        )
+        self.logger.info("Read secret %s", self.secret_name)
+        return value.encode("utf-8") if isinstance(value, str) else value
+
+    async def aread_secret(
+        self, version_id: str | None = None, version_stage: str | None = None, **read_kwargs: Any
+    ) -> bytes:
+        """Async form of `read_secret`."""
+        return await run_sync_in_worker_thread(self._read, version_id, version_stage, read_kwargs)
+
+    @async_dispatch(aread_secret)
+    def read_secret(self, version_id: str | None = None, version_stage: str | None = None, **read_kwargs: Any) -> bytes:
+        """Read the secret.
+
+        Args:
+            version_id: ID of the version to read.
+            version_stage: Label of the version to read; `AWSCURRENT` when neither version is given.
+            read_kwargs: Further arguments of boto3's
+                [`get_secret_value`](https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/secretsmanager/client/get_secret_value.html).
+
+        Returns:
+            The value; one that was stored as text, encoded as UTF-8.
+
+        Raises:
+            AwsSecretNotFound: If there is no such secret or version.
+        """
+        return self._read(version_id, version_stage, read_kwargs)
+
+    def _read_json(self, field: str | None, version_id: str | None, version_stage: str | None) -> Any:
+        text = self._read(version_id, version_stage, {})
+        subject = f"Secret {self.secret_name!r}"
+        value, fault = _parsed(text)
+        if fault:
+            raise AwsInvalidRequest(f"{subject} is not JSON ({fault}). Use read_secret.", subject=subject)
+        if field is None:
+            return value
+        if not isinstance(value, dict) or field not in value:
+            raise AwsSecretNotFound(f"{subject} has no field {field!r}. Add it or correct the name.", subject=subject)
+        return cast("dict[str, Any]", value)[field]
+
+    async def aread_json(
+        self,
+        field: str | None = None,
+        version_id: str | None = None,
+        version_stage: str | None = None,
+    ) -> Any:
+        """Async form of `read_json`."""
+        return await run_sync_in_worker_thread(self._read_json, field, version_id, version_stage)
+
+    @async_dispatch(aread_json)
+    def read_json(
+        self,
+        field: str | None = None,
+        version_id: str | None = None,
+        version_stage: str | None = None,
+    ) -> Any:
+        """Read a secret that holds JSON, such as the key-value pairs of the AWS console.
+
+        Args:
+            field: Name of one field to return; the whole document when not given.
+            version_id: ID of the version to read.
+            version_stage: Label of the version to read; `AWSCURRENT` when neither version is given.
+
+        Returns:
+            The document or the field, as Python values.
+
+        Raises:
+            AwsSecretNotFound: If there is no such secret, version or field.
+            AwsInvalidRequest: If the secret is not JSON.
+
+        Example:
+            ```python
+            from prefect_aws import AwsSecret
+
+            password = AwsSecret.load("BLOCK_NAME").read_json("password")
+            ```
+        """
+        return self._read_json(field, version_id, version_stage)
+
+    def _write(self, secret_data: bytes, options: Mapping[str, Any]) -> str:
+        client = self.aws_credentials.get_secrets_manager_client()
+        put, create = _split_options(client, options)
+        subject = f"Secret {self.secret_name!r}"
+
+        def update() -> dict[str, Any]:
+            with aws_errors(subject, not_found=AwsSecretNotFound, secrets=[secret_data]):
+                return client.put_secret_value(SecretId=self.secret_name, SecretBinary=secret_data, **put)
+
+        try:
+            answer = update()
+        except AwsSecretNotFound:
+            try:
+                with aws_errors(subject, secrets=[secret_data]):
+                    answer = client.create_secret(Name=self.secret_name, SecretBinary=secret_data, **create)
+            except AwsAlreadyExists:  # somebody else created it in the meantime
+                answer = update()
+        self.logger.info("Wrote secret %s", self.secret_name)
+        return str(answer["ARN"])
+
+    async def awrite_secret(self, secret_data: bytes, **put_or_create_secret_kwargs: Any) -> str:
+        """Async form of `write_secret`."""
+        return await run_sync_in_worker_thread(self._write, secret_data, put_or_create_secret_kwargs)
+
+    @async_dispatch(awrite_secret)
+    def write_secret(self, secret_data: bytes, **put_or_create_secret_kwargs: Any) -> str:
+        """Write a new version of the secret, and create the secret where there is none.
+
+        Args:
+            secret_data: The value; it is stored as binary.
+            put_or_create_secret_kwargs: Further arguments of boto3's
+                [`put_secret_value`](https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/secretsmanager/client/put_secret_value.html)
+                and
+                [`create_secret`](https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/secretsmanager/client/create_secret.html).
+                Each request takes those that it knows: `Description` and `Tags` have an effect when the secret is
+                created, `VersionStages` when it has been there.
+
+        Returns:
+            ARN of the secret.
+
+        Raises:
+            AwsAccessDenied: If this identity may not write it.
+            AwsInvalidRequest: If the secret is about to be deleted, or the value or an argument is refused.
+        """
+        return self._write(secret_data, put_or_create_secret_kwargs)
+
+    def _remove(
+        self,
+        recovery_window_in_days: int,
+        force_delete_without_recovery: bool,
+        options: Mapping[str, Any],
+    ) -> str:
+        answer = _delete(
+            self.aws_credentials,
+            self.secret_name,
+            recovery_window_in_days,
+            force_delete_without_recovery,
+            **options,
+        )
+        self.logger.info("Deleted secret %s", self.secret_name)
+        return str(answer["ARN"])
+
+    async def adelete_secret(
+        self,
+        recovery_window_in_days: int = 30,
+        force_delete_without_recovery: bool = False,
+        **delete_kwargs: Any,
+    ) -> str:
+        """Async form of `delete_secret`."""
+        return await run_sync_in_worker_thread(
+            self._remove, recovery_window_in_days, force_delete_without_recovery, delete_kwargs
+        )
+
+    @async_dispatch(adelete_secret)
+    def delete_secret(
+        self,
+        recovery_window_in_days: int = 30,
+        force_delete_without_recovery: bool = False,
+        **delete_kwargs: Any,
+    ) -> str:
+        """Delete the secret, at once or after a time in which it can be restored.
+
+        Args:
+            recovery_window_in_days: Days for which it can be restored, from 7 to 30. It has no effect together with
+                `force_delete_without_recovery`.
+            force_delete_without_recovery: Whether to delete it at once and for good.
+            delete_kwargs: Further arguments of boto3's
+                [`delete_secret`](https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/secretsmanager/client/delete_secret.html).
+
+        Returns:
+            ARN of the secret.
+
+        Raises:
+            AwsSecretNotFound: If there is no such secret.
+            AwsInvalidRequest: If the recovery window is out of bounds. It is a `ValueError`.
+        """
+        return self._remove(recovery_window_in_days, force_delete_without_recovery, delete_kwargs)
+
+
+def _parsed(text: bytes) -> tuple[Any, str]:
+    """Parse JSON; a fault is returned as text, since the parser's own error holds all of the secret."""
+    try:
+        return json.loads(text), ""
+    except UnicodeDecodeError:
+        return None, "not UTF-8 text"
+    except json.JSONDecodeError as exc:
+        return None, f"{exc.msg} in line {exc.lineno}, column {exc.colno}"
+
+
+def _split_options(client: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give each of the two requests the options that it knows; what neither knows goes to both, to be refused."""
+    model = client.meta.service_model
+    put = set(model.operation_model("PutSecretValue").input_shape.members)
+    create = set(model.operation_model("CreateSecret").input_shape.members)
+    unknown = set(options) - put - create
+
+    def chosen(known: set[str]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if name in known | unknown}
+
+    return chosen(put), chosen(create)
