@@ -11,10 +11,10 @@ file to mend. Three decorators cover what integrations publish:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
-import threading
+import inspect
 from collections.abc import Callable, Coroutine
-from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import anyio
@@ -22,6 +22,8 @@ import prefect
 from prefect._internal.compatibility.async_dispatch import async_dispatch as _prefect_dispatch
 from prefect._internal.compatibility.async_dispatch import is_in_async_context
 from prefect.utilities.asyncutils import run_coro_as_sync, run_sync_in_worker_thread
+
+from prefect_integration_kit.brakes import Brake
 
 __all__ = [
     "Task",
@@ -37,6 +39,8 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_SAMPLE_SECONDS = 0.01
 
 
 def async_dispatch(
@@ -63,35 +67,65 @@ def async_dispatch(
     return decorator
 
 
-async def run_stoppable(body: Callable[[threading.Event], R]) -> R:
+async def run_stoppable(body: Callable[[Brake], R]) -> R:
     """Run a long body in a worker thread; when the coroutine is cancelled, tell the body and wait for it to end.
 
+    The body is also told how late the event loop is because of it.
+
     Args:
-        body: It is given an event and must return or raise soon after that event is set, leaving nothing half done.
+        body: It is given an event, which is also a `Brake`, and must return or raise soon after that event is set,
+            leaving nothing half done.
     """
-    stop = threading.Event()
-    work = asyncio.ensure_future(run_sync_in_worker_thread(body, stop))
+    brake = Brake()
+    loop = asyncio.get_running_loop()
+    work = asyncio.ensure_future(run_sync_in_worker_thread(body, brake))
     try:
-        return await asyncio.shield(work)
+        while not work.done():
+            start = loop.time()
+            await asyncio.wait([work], timeout=_SAMPLE_SECONDS)
+            brake.heard(loop.time() - start - _SAMPLE_SECONDS)
+        return work.result()
     except asyncio.CancelledError:
-        stop.set()
+        brake.set()
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([work])
+            while not work.done():  # cancelled once more, it still must not leave the body behind
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([work])
         if not work.cancelled():
             work.exception()  # seen: the cancellation is what the caller gets
         raise
 
 
 def is_in_sync_run() -> bool:
-    """Say whether the caller is the body of a sync flow or a sync task."""
+    """Say whether the caller is the body of a sync flow or a sync task, or a plain function that this calls.
+
+    A coroutine that such a body runs by itself, as in `asyncio.run(main())`, is not: it can await.
+    """
     from prefect.context import get_run_context
     from prefect.exceptions import MissingContextError
 
     try:
-        context = get_run_context()
+        get_run_context()
     except MissingContextError:
         return False
-    return not is_in_async_context() and context is not None
+    return not is_in_async_context() and not _is_called_by_coroutine()
+
+
+# Prefect's modules that call the body of a run: what lies above them in the stack is outside of the run.
+_ENGINES = {"prefect.flow_engine", "prefect.task_engine"}
+
+
+def _is_called_by_coroutine() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") not in _ENGINES:
+        if frame.f_code.co_flags & inspect.CO_COROUTINE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Task(prefect.Task[P, R], Generic[P, R]):
@@ -109,38 +143,41 @@ class Task(prefect.Task[P, R], Generic[P, R]):
         """Run the face that fits the caller; `_sync=True` or `_sync=False` overrides the choice."""
         wants_sync: bool | None = kwargs.pop("_sync", None)
         takes_other = self._takes_other() if wants_sync is None else wants_sync == self.isasync
-        if takes_other:
-            return self._sibling()(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        call: Callable[..., Any] = self._sibling() if takes_other else super().__call__
+        return call(*args, **kwargs)
 
     def _sibling(self) -> prefect.Task[..., Any]:
         """Build the task of the other face with this one's options."""
-        sibling = copy.copy(self)
+        sibling: Any = copy.copy(self)
         sibling.__class__ = prefect.Task  # a plain task: its call must not dispatch again
         sibling.fn = self._other
         sibling.isasync = not self.isasync
-        return cast("prefect.Task[..., Any]", sibling)
+        return sibling
 
     def with_options(self, **options: Any) -> Task[P, R]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Copy the task with other options; see `prefect.Task.with_options`."""
-        plain = cast("prefect.Task[P, R]", super().with_options(**options))
-        dual = _dual(plain, self._other, self._takes_other)
-        dual.aio = self.aio
-        return dual
+        aio: Any = self.aio
+        if isinstance(aio, prefect.Task):
+            aio = cast("prefect.Task[..., Any]", aio).with_options(**options)
+        return _dual(super().with_options(**options), self._other, self._takes_other, aio)
 
 
-def _dual(task: prefect.Task[Any, Any], other: Callable[..., Any], takes_other: Callable[[], bool]) -> Task[Any, Any]:
-    dual = cast("Task[Any, Any]", copy.copy(task))
+def _dual(
+    task: prefect.Task[Any, Any],
+    other: Callable[..., Any],
+    takes_other: Callable[[], bool],
+    aio: Callable[..., Any],
+) -> Task[Any, Any]:
+    """Give a copy of `task` a second face."""
+    dual: Any = copy.copy(task)
     dual.__class__ = Task
     dual._other = other  # noqa: SLF001
     dual._takes_other = takes_other  # noqa: SLF001
-    dual.aio = task.fn if task.isasync else other
+    dual.aio = aio
     return dual
 
 
-def sync_task(
-    async_impl: prefect.Task[P, Any], **options: Any
-) -> Callable[[Callable[P, R]], Task[P, R]]:
+def sync_task(async_impl: prefect.Task[P, Any], **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a task whose direct call in an async context returns a coroutine of `async_impl`.
 
     Args:
@@ -150,10 +187,7 @@ def sync_task(
     other = cast("Callable[..., Any]", async_impl.fn)
 
     def decorator(sync_impl: Callable[P, R]) -> Task[P, R]:
-        task = prefect.task(sync_impl, **options)
-        dual = _dual(task, other, is_in_async_context)
-        dual.aio = async_impl
-        return update_wrapper(dual, sync_impl, updated=())
+        return _dual(prefect.task(sync_impl, **options), other, is_in_async_context, async_impl)
 
     return decorator
 
@@ -173,7 +207,6 @@ def async_task(
     def decorator(
         async_impl: Callable[P, Coroutine[Any, Any, R]],
     ) -> Task[P, Coroutine[Any, Any, R]]:
-        task = prefect.task(async_impl, **options)
-        return update_wrapper(_dual(task, sync_impl, is_in_sync_run), async_impl, updated=())
+        return _dual(prefect.task(async_impl, **options), sync_impl, is_in_sync_run, async_impl)
 
     return decorator

@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path, PurePath, PureWindowsPath
 
+_SLASH = re.compile("/")
 _SEPARATORS = re.compile(r"[/\\]")
 
 
@@ -26,9 +27,13 @@ def _text(path: str | PurePath) -> str:
 
 
 def _climbs(path: str) -> bool:
-    """Say whether some prefix of `path` has more `..` than names."""
+    r"""Say whether some prefix of `path` has more `..` than names, where only `/` separates or `\` does too."""
+    return any(_climbs_over(separators.split(path)) for separators in (_SLASH, _SEPARATORS))
+
+
+def _climbs_over(parts: list[str]) -> bool:
     depth = 0
-    for part in _SEPARATORS.split(path):
+    for part in parts:
         if part == "..":
             depth -= 1
         elif part not in ("", "."):
@@ -58,7 +63,7 @@ def object_key(root: str, path: str | PurePath) -> str:
     Raises:
         PathEscapes: If the path climbs out of `root` with `..`.
     """
-    root = _text(root).strip("/")
+    root = _text(root.strip("/")).rstrip("/")
     key = _text(path)
     if root:
         inside = is_within(key, root)
@@ -100,28 +105,30 @@ def relative_key(key: str, prefix: str) -> str:
 
 
 def local_target(destination: Path, relative: str) -> Path:
-    """Find the file that an object may be written to, or refuse.
+    r"""Find the file that an object may be written to, or refuse.
 
     Args:
         destination: The folder that everything must stay in. It need not exist.
         relative: Key relative to the downloaded folder.
 
     Returns:
-        A path below `destination`.
+        A path below `destination`. There may be a symbolic link in its place: replace it, as `files.complete_or_absent`
+        does, and do not write through it.
 
     Raises:
-        PathEscapes: If the key is absolute, empty, has a `..` in it (behind `/` or `\\`), or passes a symbolic link
-            that leads outside.
+        PathEscapes: If the key is absolute, names no file, has a `..` in it (behind `/` or `\`), or passes a symbolic
+            link that leads outside.
     """
-    parts = _SEPARATORS.split(relative)
-    if not relative or relative.startswith(("/", "\\")) or ".." in parts or "\0" in relative:
+    names = [part for part in relative.split("/") if part not in ("", ".")]
+    climbs = ".." in _SEPARATORS.split(relative)
+    if not names or climbs or relative.startswith(("/", "\\")) or "\0" in relative:
         raise PathEscapes(
             f"Key {relative!r} would be written outside {str(destination)!r}; nothing was written for it. "
             "Rename the object or download it alone to a path of your choice."
         )
     if os.name == "nt" and (PureWindowsPath(relative).drive or ":" in relative):
         raise PathEscapes(f"Key {relative!r} names a drive or stream, which cannot be a file name here.")
-    target = destination.joinpath(*(part for part in relative.split("/") if part not in ("", ".")))
+    target = destination.joinpath(*names)
     root = os.path.realpath(destination)
     parent = os.path.realpath(target.parent)
     if parent != root and not parent.startswith(root.rstrip(os.sep) + os.sep):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
+_SCREEN = threading.Lock()
+
 
 def readable_size(size_bytes: int) -> str:
     """Write a size for people: `0 B`, `1.5 KiB`, `2.0 GiB`."""
@@ -80,18 +82,23 @@ class Progress:
 
     @contextlib.contextmanager
     def _drawing(self, subject: str, total_files: int | None) -> Generator[None, None, None]:
-        if not self._terminal or total_files == 0:
+        # Two bars at once would overwrite each other, so the second transfer writes lines.
+        if not self._terminal or total_files == 0 or not _SCREEN.acquire(blocking=False):
             yield
             return
-        from rich.console import Console
-        from rich.progress import Progress as RichProgress
+        try:
+            from rich.console import Console
+            from rich.markup import escape
+            from rich.progress import Progress as RichProgress
 
-        with RichProgress(console=Console(stderr=True), transient=True) as bar:
-            self._bar = (bar, bar.add_task(subject, total=total_files))
-            try:
-                yield
-            finally:
-                self._bar = None
+            with RichProgress(console=Console(stderr=True), transient=True) as bar:
+                self._bar = (bar, bar.add_task(escape(subject), total=total_files))
+                try:
+                    yield
+                finally:
+                    self._bar = None
+        finally:
+            _SCREEN.release()
 
     def advance(self, size_bytes: int) -> None:
         """Count one more file of `size_bytes`."""

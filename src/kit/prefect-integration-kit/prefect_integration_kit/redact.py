@@ -1,68 +1,47 @@
 """Keep secret values out of text.
 
 A secret leaks in more forms than its own: percent-encoded in a URL, base64 in an `Authorization` header (alone or
-behind `user:`), escaped in JSON or a `repr`. `Redactor` finds all of these.
+behind `user:`), escaped in JSON, markup or a `repr`. `Redactor` finds all of these.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-from urllib.parse import quote, quote_plus
+from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import Secret as PydanticSecret
+
+from prefect_integration_kit._encodings import base64_forms, text_pattern, utf8
 
 MASK = "********"
 
 Secret = SecretStr | SecretBytes | str | bytes | None
 
-# Shorter base64 cores match innocent text: four characters are three bytes.
-_MIN_BASE64_CORE = 4
+# Shorter lines of a key file, such as a lone bracket, are no secret.
+_MIN_LINE = 8
 
 
-def _plain(secret: Secret) -> bytes:
+def _plain(secret: Secret) -> str:
+    """Return the text of a secret; bytes that are no UTF-8 become lone surrogates, one each."""
     if isinstance(secret, SecretStr | SecretBytes):
         secret = secret.get_secret_value()
-    if isinstance(secret, str):
-        return secret.encode("utf-8", "surrogatepass")
-    return secret or b""
+    if isinstance(secret, bytes):
+        return secret.decode("utf-8", "surrogateescape")
+    return secret or ""
 
 
-def _base64_forms(raw: bytes) -> Iterator[str]:
-    """Yield what base64 makes of `raw` at each of the three offsets it can have in a longer text.
-
-    The first and last characters of an encoding depend on the neighbours of `raw`, so they are cut off.
-    """
-    for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + raw).decode("ascii")
-        start = (0, 2, 3)[offset]
-        remainder = (offset + len(raw)) % 3
-        core = encoded[start:] if remainder == 0 else encoded[start : -4 + remainder]
-        if len(core) >= _MIN_BASE64_CORE:
-            yield core
-            yield core.replace("+", "-").replace("/", "_")
-
-
-def _forms(secret: Secret) -> Iterator[str]:
-    raw = _plain(secret)
-    if not raw:
+def _patterns(secret: Secret) -> Iterator[str]:
+    text = _plain(secret)
+    if not text.strip():
         return
-    text = raw.decode("utf-8", "replace")
-    yield text
-    yield text.strip()
-    yield from (line for line in text.splitlines() if len(line.strip()) > 8)  # keys are logged by line
-    for quoted in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        yield quoted
-        yield re.sub(r"%[0-9A-F]{2}", lambda m: m.group().lower(), quoted)
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
-    yield repr(text)[1:-1]
-    yield repr(raw)[2:-1]
-    yield from _base64_forms(raw)
+    lines = (line.strip() for line in text.splitlines())
+    texts = {text, text.strip(), *(line for line in lines if len(line) > _MIN_LINE)}  # keys are logged by line
+    yield from map(text_pattern, texts)
+    for core in base64_forms(utf8(text)):
+        yield text_pattern(core)
 
 
 class Redactor:
@@ -75,11 +54,14 @@ class Redactor:
             secrets: The values to hide; empty ones are ignored.
             mask: What to write in their place.
         """
-        forms = {form for secret in secrets for form in _forms(secret) if form.strip()}
         self._mask = mask
+        patterns: dict[str, int] = {}
+        for secret in secrets:
+            for pattern in _patterns(secret):
+                patterns[pattern] = max(len(_plain(secret)), patterns.get(pattern, 0))
         # Longest first, so that a secret that contains another goes as a whole.
-        ordered = sorted(forms, key=lambda form: (-len(form), form))
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        ordered = sorted(patterns, key=lambda pattern: (-patterns[pattern], -len(pattern), pattern))
+        self._pattern = re.compile("|".join(ordered)) if ordered else None
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret masked."""
@@ -104,24 +86,43 @@ def redact(text: str, secrets: Iterable[Secret], mask: str = MASK) -> str:
 
 
 def secrets_in(value: Any) -> list[str]:
-    """Collect the values of all secret fields in models, mappings and sequences, nested ones included."""
-    if isinstance(value, SecretStr):
-        return [value.get_secret_value()]
-    if isinstance(value, SecretBytes):
-        return [value.get_secret_value().decode("utf-8", "replace")]
+    """Collect the values of all secret fields in models, mappings and sequences, nested ones included.
+
+    A secret that holds a mapping or sequence, such as a service account's key file, gives each text in it.
+    """
+    if isinstance(value, SecretStr | SecretBytes | PydanticSecret):
+        return _texts_in(cast("Any", value).get_secret_value())
     if isinstance(value, BaseModel):
-        members: Iterable[Any] = (getattr(value, name) for name in type(value).model_fields)
+        fields = (getattr(value, name) for name in type(value).model_fields)
+        members: Iterable[Any] = (*fields, *(value.model_extra or {}).values())
     elif isinstance(value, Mapping):
-        members = value.values()
+        members = cast("Mapping[Any, Any]", value).values()
     elif isinstance(value, list | tuple | set | frozenset):
-        members = value
+        members = cast("Iterable[Any]", value)
     else:
         return []
     return [secret for member in members for secret in secrets_in(member)]
 
 
+def _texts_in(value: Any) -> list[str]:
+    if isinstance(value, bytes):
+        return [value.decode("utf-8", "surrogateescape")]
+    if isinstance(value, Mapping):
+        members: Iterable[Any] = cast("Mapping[Any, Any]", value).values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        members = cast("Iterable[Any]", value)
+    elif isinstance(value, SecretStr | SecretBytes | PydanticSecret | BaseModel):
+        return secrets_in(value)
+    else:
+        return [value] if isinstance(value, str) else []
+    return [text for member in members for text in _texts_in(member)]
+
+
 class RedactingFilter(logging.Filter):
-    """A logging filter that masks secrets in the message, its arguments and the traceback."""
+    """A logging filter that masks secrets in the message, its arguments, the traceback and every other text.
+
+    Add it to a handler, or to the logger that writes: the filters of a parent logger do not see a child's records.
+    """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         """Prepare the filter.
@@ -134,9 +135,19 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the record in place and let it pass."""
-        record.msg, record.args = self._redactor.redact(record.getMessage()), None
+        try:
+            record.msg = record.getMessage()
+        except Exception:  # noqa: BLE001 - arguments that do not fit their message must not break the caller
+            record.msg = f"{record.msg} {record.args}"
+        record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = self._redactor.redact(record.exc_text)
+        record.exc_info = None  # a formatter that ignores `exc_text` would write the traceback again
+        for name, value in vars(record).items():
+            if isinstance(value, str) and name not in _RECORD_NAMES:
+                setattr(record, name, self._redactor.redact(value))
         return True
+
+
+# What routes a record, and names our own code.
+_RECORD_NAMES = {"name", "levelname", "pathname", "filename", "module", "funcName", "threadName", "processName"}

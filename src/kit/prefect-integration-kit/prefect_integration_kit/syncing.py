@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -12,6 +13,9 @@ from prefect_integration_kit.transfer import Download, RemoteObject, Upload
 
 Compare = Literal["time", "checksum"]
 """How files of equal size are told apart: by time of modification, or by MD5 where the store's ETag is one."""
+
+_BLUR_SECONDS = 2
+"""Stores keep times in whole seconds: closer times say nothing, and checksums are compared where there are any."""
 
 
 Item = TypeVar("Item", Upload, Download)
@@ -59,10 +63,12 @@ class SyncPlan:
     def _upload_is_due(self, item: Upload, there: RemoteObject | None) -> bool:
         if there is None or there.size_bytes != item.size_bytes:
             return True
-        same = self._same_checksum(item.source, there)
-        if same is not None:
-            return not same
-        return there.modified is None or item.source.stat().st_mtime > there.modified.timestamp()
+        if there.modified is None:
+            return self._differs(item.source, there)
+        lead = item.source.stat().st_mtime - there.modified.timestamp()
+        if self.compare == "checksum" or abs(lead) < _BLUR_SECONDS:
+            return self._differs(item.source, there, otherwise=lead > 0)
+        return lead > 0
 
     def _download_is_due(self, item: Download, there: RemoteObject) -> bool:
         if item.is_folder:
@@ -72,25 +78,41 @@ class SyncPlan:
         found = item.target.stat()
         if found.st_size != there.size_bytes:
             return True
-        same = self._same_checksum(item.target, there)
-        if same is not None:
-            return not same
+        if there.modified is None:
+            return self._differs(item.target, there)
+        modified = there.modified.timestamp()
         # A file that a sync wrote has the object's own time, so any other time means a change on either side.
-        return there.modified is None or abs(found.st_mtime - there.modified.timestamp()) >= 1
+        is_other = abs(found.st_mtime - modified) >= 1
+        # One that was written right after the object was, may have missed the object's next version.
+        if self.compare == "checksum" or found.st_ctime - modified < _BLUR_SECONDS:
+            return self._differs(item.target, there, otherwise=is_other)
+        return is_other
 
-    def _same_checksum(self, path: Path, there: RemoteObject) -> bool | None:
-        """Compare by MD5; `None` when that is not asked for or the ETag is no MD5, as after a multipart upload."""
+    @staticmethod
+    def _differs(path: Path, there: RemoteObject, *, otherwise: bool = True) -> bool:
+        """Compare by MD5; answer `otherwise` where the ETag is no MD5, as after a multipart upload."""
         etag = (there.etag or "").strip('"')
-        if self.compare != "checksum" or len(etag) != 32 or not all(c in "0123456789abcdef" for c in etag):
-            return None
+        if len(etag) != 32 or not all(c in "0123456789abcdef" for c in etag):
+            return otherwise
         digest = hashlib.md5(usedforsecurity=False)
         with path.open("rb") as file:
             while chunk := file.read(1024 * 1024):
                 digest.update(chunk)
-        return digest.hexdigest() == etag
+        return digest.hexdigest() != etag
 
 
-def files_without_object(directory: Path, objects: Iterable[Download]) -> list[Path]:
-    """List the files below a folder that no object of the plan means, for a sync that deletes."""
-    wanted = {item.target for item in objects}
-    return sorted(path for path in directory.rglob("*") if path not in wanted and (path.is_symlink() or path.is_file()))
+def files_without_object(directory: Path, objects: Sequence[Download]) -> list[Path]:
+    """List the files below a folder that no object of the plan means, for a sync that deletes.
+
+    Links to folders stay, with what is behind them: neither is the sync's own.
+    """
+    real: dict[Path, str] = {}
+    for item in objects:
+        if item.target.parent not in real:
+            real[item.target.parent] = os.path.realpath(item.target.parent)
+    wanted = {os.path.join(real[item.target.parent], item.target.name) for item in objects}  # noqa: PTH118
+    gone: list[Path] = []
+    for folder, _, names in os.walk(os.path.realpath(directory)):
+        found = (Path(folder, name) for name in names if os.path.join(folder, name) not in wanted)  # noqa: PTH118
+        gone += [path for path in found if path.is_symlink() or path.is_file()]
+    return sorted(gone)

@@ -11,14 +11,16 @@ import contextlib
 import contextvars
 import itertools
 import os
-import secrets
+import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from prefect_integration_kit.brakes import Brake
+from prefect_integration_kit.files import complete_or_absent, make_folder, walk_files
 from prefect_integration_kit.paths import local_target, relative_key
 from prefect_integration_kit.progress import Progress
 
@@ -32,6 +34,10 @@ class TransferStopped(Exception):
 
 class KeysCollide(ValueError):
     """Two keys of one folder would be written to the same file."""
+
+
+class NameNotText(ValueError):
+    """The name of a file cannot be a key, because it is not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,63 +94,6 @@ class Summary:
     size_bytes: int
 
 
-def walk_files(directory: Path, ignore_lines: Iterable[str] | None = None) -> Iterator[tuple[Path, str]]:
-    """Find the files below a folder, with their `/`-separated paths relative to it, sorted within each folder.
-
-    Symbolic links are followed; a link to a folder above itself is not entered twice.
-
-    Args:
-        directory: The folder.
-        ignore_lines: Patterns of files to leave out, as in `.gitignore`.
-
-    Raises:
-        NotADirectoryError: If `directory` is a file.
-        FileNotFoundError: If there is no `directory`.
-    """
-    if not directory.exists():
-        raise FileNotFoundError(f"Folder {str(directory)!r} does not exist.")
-    if not directory.is_dir():
-        raise NotADirectoryError(f"{str(directory)!r} is a file, not a folder. Upload it as a single file.")
-    return _walk(directory, list(ignore_lines or ()))
-
-
-def _walk(directory: Path, lines: list[str]) -> Iterator[tuple[Path, str]]:
-    from pathspec import GitIgnoreSpec
-
-    spec = GitIgnoreSpec.from_lines(lines) if lines else None
-    # A negated pattern may bring back a file below an ignored folder, so only then must all folders be entered.
-    prunes = not any(line.lstrip().startswith("!") for line in lines)
-
-    def enter(folder: str, prefix: str, above: frozenset[str]) -> Iterator[tuple[Path, str]]:
-        real = os.path.realpath(folder)
-        if real in above:
-            return
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-        for entry in entries:
-            relative = prefix + entry.name
-            if entry.is_dir():
-                if spec is not None and prunes and spec.match_file(f"{relative}/"):
-                    continue
-                yield from enter(entry.path, f"{relative}/", above | {real})
-            elif entry.is_file() and (spec is None or not spec.match_file(relative)):
-                yield Path(entry.path), relative
-
-    return enter(str(directory), "", frozenset())
-
-
-def read_ignore_file(path: str | Path) -> list[str]:
-    """Read the patterns of an ignore file.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-    """
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(f"Ignore file {str(path)!r} does not exist. Create it, or pass ignore_file=None.")
-    return file.read_text(encoding="utf-8").splitlines()
-
-
 def plan_upload(directory: Path, prefix: str, ignore_lines: Iterable[str] | None = None) -> Iterator[Upload]:
     """Plan to store the files below a folder.
 
@@ -156,66 +105,86 @@ def plan_upload(directory: Path, prefix: str, ignore_lines: Iterable[str] | None
     Raises:
         NotADirectoryError: If `directory` is a file.
         FileNotFoundError: If there is no `directory`.
+        NameNotText: While iterating, if the name of a file is not text.
     """
-    files = walk_files(directory, ignore_lines)
-    return (Upload(path, prefix + relative, path.stat().st_size) for path, relative in files)
+    return (_upload(path, prefix + relative) for path, relative in walk_files(directory, ignore_lines))
+
+
+def _upload(path: Path, key: str) -> Upload:
+    try:
+        key.encode()
+    except UnicodeEncodeError as exc:
+        raise NameNotText(f"The name of file {str(path)!r} is not UTF-8, so it cannot be a key. Rename it.") from exc
+    return Upload(path, key, path.stat().st_size)
 
 
 def plan_download(objects: Iterable[RemoteObject], prefix: str, destination: Path) -> Iterator[Download]:
     """Plan to write the objects of a folder to disk.
 
     Args:
-        objects: The folder's listing.
+        objects: The folder's listing, sorted by key as stores give it.
         prefix: The folder, as `paths.folder_prefix` makes it.
         destination: Where its content goes.
 
     Raises:
         PathEscapes: While iterating, if a key leads outside `destination`.
-        KeysCollide: While iterating, if two keys mean the same file, as `a//b` and `a/b` do.
+        KeysCollide: While iterating, if two keys mean the same file, as `a//b` and `a/b` do, or none can.
     """
-    odd: dict[Path, str] = {}
+    targets = _Targets(destination)
     for item in objects:
         relative = relative_key(item.key, prefix)
-        if not relative:
-            continue  # the marker of the folder itself
-        target = local_target(destination, relative)
+        if relative:  # otherwise the marker of the folder itself
+            yield Download(item.key, targets.of(relative, item.key), item.size_bytes, item.modified)
+
+
+class _Targets:
+    """Finds the files of keys; remembers little, however many there are."""
+
+    def __init__(self, destination: Path) -> None:
+        self._destination = destination
+        self._folders: dict[str, str] = {}
+        self._shared: dict[str, str] = {}
+
+    def of(self, relative: str, key: str) -> Path:
+        """The file that `key` is written to."""
+        folder, slash, name = relative.rpartition("/")
+        folder += slash  # so that the folder of `/a` is not that of `a`
+        known = self._folders.get(folder)
+        if known is not None and name not in _ODD_PARTS and not _ODD_CHARACTERS.search(name):
+            target = Path(f"{known}{os.sep}{name}")  # the folder was looked at with an earlier key
+        else:
+            target = local_target(self._destination, relative)
+            if name not in _ODD_PARTS:
+                if len(self._folders) >= LOOKAHEAD:
+                    self._folders.clear()
+                self._folders[folder] = str(target.parent)
+        self._check_collision(relative, key, target)
+        return target
+
+    def _check_collision(self, relative: str, key: str, target: Path) -> None:
+        """Refuse a second key for one file.
+
+        Only a key with an odd part can be such a key. In a sorted listing it stands before its plain form, unless a
+        part of that begins with a character before `/`; only those and the odd ones need to be remembered.
+        """
         parts = relative.rstrip("/").split("/")
-        if target in odd:
+        if parts[-1] == ".":
+            raise KeysCollide(f"Key {key!r} ends in '.', which is no name of a file. Rename the object.")
+        is_odd = "" in parts or "." in parts
+        if not (is_odd or self._shared or any(part < "/" for part in parts)):
+            return
+        other = self._shared.get(str(target))
+        if other is not None:
             raise KeysCollide(
-                f"Keys {odd[target]!r} and {item.key!r} would both be written to {str(target)!r}. Rename one of them."
+                f"Keys {other!r} and {key!r} would both be written to {str(target)!r}. Rename one of them."
             )
-        if "" in parts or "." in parts:
-            odd[target] = item.key
-        yield Download(item.key, target, item.size_bytes, item.modified)
+        if not relative.endswith("/") and (is_odd or any(part < "/" for part in parts)):
+            self._shared[str(target)] = key
 
 
-@contextlib.contextmanager
-def complete_or_absent(target: Path) -> Generator[Path, None, None]:
-    """Give a temporary path beside `target` that takes its name on success and vanishes on failure.
-
-    Parent folders are made. The temporary file has the permissions that the umask gives.
-
-    Raises:
-        IsADirectoryError: If `target` is a folder.
-        NotADirectoryError: If something above `target` is a file.
-    """
-    if target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder; a file cannot replace it. Name a file.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as exc:
-        raise NotADirectoryError(
-            f"Cannot write {str(target)!r}: {exc.filename!r} or a part of it is a file, not a folder."
-        ) from exc
-    # Short, so that a name of the longest length still fits beside its part.
-    part = target.parent / f".{secrets.token_hex(6)}.part"
-    try:
-        yield part
-        part.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+_ODD_PARTS = ("", ".", "..")
+# What `local_target` must look at: other separators, the end of C strings, drives and streams of Windows.
+_ODD_CHARACTERS = re.compile(r"[\\\0:]")
 
 
 Item = TypeVar("Item", Upload, Download)
@@ -238,7 +207,7 @@ def upload_all(
         max_concurrency: How many files are on their way at once.
         subject: What the progress display calls the transfer.
         progress: Who is told of each file; nobody by default.
-        stop: Set it to end the transfer early.
+        stop: Set it to end the transfer early. A `Brake` also limits how many files are on their way.
 
     Returns:
         The number of files and bytes moved.
@@ -267,7 +236,7 @@ def download_all(
 
     def move(item: Download, stop: threading.Event) -> None:
         if item.is_folder:
-            item.target.mkdir(parents=True, exist_ok=True)
+            make_folder(str(item.target), str(item.target))
             return
         with complete_or_absent(item.target) as part:
             engine.download(item, part, stop)
@@ -294,22 +263,35 @@ def _run(
         raise ValueError(f"max_concurrency is {max_concurrency}; it must be at least 1.")
     items = iter(plan)
     ahead = list(itertools.islice(items, LOOKAHEAD))
-    source = itertools.chain(ahead, items)
+    is_all = len(ahead) < LOOKAHEAD
+    source = itertools.chain(_emptied(ahead), items)
     asked_to_stop = stop if stop is not None else threading.Event()
+    brake = stop if isinstance(stop, Brake) else None
     halt = threading.Event()  # ours: set by a failure as well, without touching the caller's event
+    is_over = threading.Event()
     lock = threading.Lock()
     errors: list[BaseException] = []
     moved = [0, 0]
 
     def take() -> Item | None:
         with lock:
-            if errors or halt.is_set() or asked_to_stop.is_set():
+            if is_over.is_set() or asked_to_stop.is_set():
                 return None
             return next(source, None)
 
-    def work() -> None:
+    def end() -> None:
+        is_over.set()
+        if brake is not None:
+            brake.release()
+
+    def work(number: int) -> None:
         try:
-            while (item := take()) is not None:
+            while True:
+                if brake is not None:
+                    brake.admit(number, is_over)
+                item = take()
+                if item is None:
+                    break
                 move(item, halt)
                 with lock:
                     moved[0] += 1
@@ -320,17 +302,20 @@ def _run(
             with lock:
                 errors.append(exc)
             halt.set()
+        finally:
+            end()
 
-    count = min(max_concurrency, len(ahead)) if len(ahead) < LOOKAHEAD else max_concurrency
-    threads = [
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), name=f"transfer-{n}", daemon=True)
-        for n in range(count)
-    ]
-    total = len(ahead) if len(ahead) < LOOKAHEAD else None
+    count = min(max_concurrency, len(ahead)) if is_all else max_concurrency
+    total = len(ahead) if is_all else None
     with progress.over(subject, total) if progress is not None else contextlib.nullcontext():
-        for thread in threads:
-            thread.start()
+        threads: list[threading.Thread] = []
         try:
+            for number in range(count):
+                run = contextvars.copy_context().run
+                threads.append(
+                    threading.Thread(target=run, args=(work, number), name=f"transfer-{number}", daemon=True)
+                )
+                threads[-1].start()
             for thread in threads:
                 while thread.is_alive():
                     thread.join(0.1)
@@ -338,15 +323,24 @@ def _run(
                         halt.set()
         except BaseException:
             halt.set()
+            end()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
             raise
-    if errors:
-        # A failure also stops its neighbours: the first error is the cause, the stops are its echo.
-        raise next((e for e in errors if not isinstance(e, TransferStopped)), errors[0])
-    if asked_to_stop.is_set():
-        raise TransferStopped(f"The transfer of {subject} was stopped after {moved[0]} files.")
+        if errors:
+            # A failure also stops its neighbours: the first error is the cause, the stops are its echo.
+            raise next((e for e in errors if not isinstance(e, TransferStopped)), errors[0])
+        if asked_to_stop.is_set():
+            raise TransferStopped(f"The transfer of {subject} was stopped after {moved[0]} files.")
     return Summary(files=moved[0], size_bytes=moved[1])
+
+
+def _emptied(items: list[Item]) -> Iterator[Item]:
+    """Walk a list and let go of what was walked."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def copy_stream(chunks: Iterable[bytes], file: BinaryIO, stop: threading.Event) -> int:

@@ -77,8 +77,10 @@ class Backoff:
 
         A server's Retry-After is a lower bound: asking sooner only fails again.
         """
-        exponent = min(attempt - 1, 64)  # beyond, a float overflows and the maximum holds anyway
-        bound = min(self.maximum_seconds, self.initial_seconds * self.factor**exponent)
+        try:
+            bound = min(self.maximum_seconds, self.initial_seconds * self.factor ** (attempt - 1))
+        except OverflowError:
+            bound = self.maximum_seconds
         jittered = bound * self.random()
         return max(jittered, retry_after_seconds or 0.0)
 
@@ -115,7 +117,7 @@ def retry_after_seconds(value: str | None, now: datetime | None = None) -> float
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)
