@@ -1,0 +1,24 @@
+"""How the AWS backends open their boto3 clients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def open_client(
+    service: str, *, endpoint_url: str, access_key: str, secret_key: str, region: str, **options: Any
+) -> Any:
+    """Open a client in a session of its own, so that nothing of it depends on the user's default session.
+
+    Args:
+        service: Name of the service, such as `s3`.
+        endpoint_url: Where the local server listens.
+        access_key: Access key id.
+        secret_key: Secret access key.
+        region: Region to sign for.
+        options: Further arguments of `boto3.session.Session.client`.
+    """
+    from boto3.session import Session
+
+    session: Any = Session(aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region)
+    return session.client(service, endpoint_url=endpoint_url, **options)
