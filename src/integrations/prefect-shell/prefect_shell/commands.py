@@ -304,11 +304,12 @@ class ShellOperation(JobBlock[list[str]]):
         extension: Extension of the script file; when not given `.ps1` on Windows and `.sh` elsewhere.
 
     Examples:
-        Load a configured block:
+        Use what was saved:
         ```python
         from prefect_shell import ShellOperation
 
-        shell_operation = ShellOperation.load("BLOCK_NAME")
+        nightly = ShellOperation.load("BLOCK_NAME")
+        nightly.run()
         ```
 
         Stop at the first command that fails, and at the latest after a minute:
@@ -475,16 +476,15 @@ class ShellOperation(JobBlock[list[str]]):
             ShellOptionError: If an argument is unknown or not the caller's to set.
 
         Examples:
-            Sleep for 5 seconds and then print "Hello, world!":
+            Pack a folder while the flow goes on with other work:
             ```python
             from prefect_shell import ShellOperation
 
-            with ShellOperation(
-                commands=["sleep 5", "echo 'Hello, world!'"],
-            ) as shell_operation:
-                shell_process = shell_operation.trigger()
-                shell_process.wait_for_completion()
-                shell_output = shell_process.fetch_result()
+            with ShellOperation(commands=["tar -czf backup.tar.gz reports"]) as backup:
+                process = backup.trigger()
+                ...  # other work
+                process.wait_for_completion()
+                print(process.fetch_result())
             ```
         """
         execution = self._start(open_kwargs)
@@ -518,13 +518,11 @@ class ShellOperation(JobBlock[list[str]]):
             ShellOptionError: If an argument is unknown or not the caller's to set.
 
         Examples:
-            Sleep for 5 seconds and then print "Hello, world!":
+            Count the lines of a file:
             ```python
             from prefect_shell import ShellOperation
 
-            shell_output = ShellOperation(
-                commands=["sleep 5", "echo 'Hello, world!'"]
-            ).run()
+            [count] = ShellOperation(commands=["wc -l < orders.csv"]).run()
             ```
         """
         execution = self._start(open_kwargs)
