@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 # Shorter base64 cores match innocent text: four characters are three bytes.
 _MIN_BASE64_CORE = 4
@@ -31,6 +34,22 @@ def base64_forms(raw: bytes) -> Iterator[str]:
         if len(core) >= _MIN_BASE64_CORE:
             yield core
             yield core.replace("+", "-").replace("/", "_")
+
+
+def long_forms(secret: str, texts: Iterable[str]) -> Iterator[str]:
+    """Yield what each usual encoding makes of a long text, one encoding at a time.
+
+    Args:
+        secret: The whole text.
+        texts: The text and the parts of it to find.
+    """
+    yield from base64_forms(utf8(secret))
+    for text in texts:
+        raw = utf8(text)
+        yield text
+        yield from (quote(raw, safe=""), quote(raw), quote_plus(raw))
+        yield from (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+        yield from (repr(text)[1:-1], repr(raw)[2:-1], html.escape(text))
 
 
 def _percent(raw: bytes) -> str:

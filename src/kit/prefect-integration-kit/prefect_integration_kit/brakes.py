@@ -7,7 +7,6 @@ import threading
 LOWEST = 4
 """Workers that are always let through: a slow machine must not end in one transfer after the other."""
 
-_FIRST = 8
 _CALM_SECONDS, _LATE_SECONDS = 0.01, 0.02
 _CALM_SAMPLES = 4
 
@@ -23,7 +22,7 @@ class Brake(threading.Event):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limit = _FIRST
+        self.limit = LOWEST  # a short transfer is over before there is much to hear
         self._calm = 0
         self._changed = threading.Condition()
 

@@ -33,6 +33,7 @@ MEMORY_BYTES = 64 * 1024 * 1024
 """What all uploads and single-request downloads of one engine hold together, but for tiny objects."""
 
 _TINY_BYTES = 1024 * 1024
+_MOST_PARTS = 10_000  # of one upload: S3's limit; the SDKs choose larger parts for what is larger
 
 RETRY_CONFIG = {"max_retries": 2}
 """For obstore stores: fail over to the SDK, with its own retries, rather than retry here for minutes."""
@@ -140,9 +141,11 @@ class NativeEngine:
                     content = item.source.read_bytes()
                     with _store_errors():
                         obstore.put(self._store, item.key, content, use_multipart=False)
+            elif item.size_bytes > CHUNK_BYTES * _MOST_PARTS:
+                return False
             else:
                 with (
-                    self._budget.take(CHUNK_BYTES * PARTS_AT_ONCE, stop),
+                    self._budget.take(CHUNK_BYTES * (PARTS_AT_ONCE + 2), stop),
                     item.source.open("rb") as file,
                     _store_errors(),
                 ):
@@ -195,10 +198,18 @@ class NativeEngine:
                 end = min(size, start + CHUNK_BYTES)
                 wanted = cast("Any", {**options, "range": (start, end)})
                 with _store_errors():
-                    content = obstore.get(self._store, key, options=wanted).bytes()
-                with lock:
-                    file.seek(start)
-                    file.write(content)
+                    chunks = iter(obstore.get(self._store, key, options=wanted).stream(min_chunk_size=_TINY_BYTES))
+                while True:
+                    _check(stop)
+                    with _store_errors():
+                        chunk = next(chunks, None)
+                    if chunk is None:
+                        break
+                    with lock:
+                        file.seek(start)
+                        start += file.write(chunk)
+                if start != end:
+                    raise _Unable
 
             pool = self._parts_pool()
             futures: list[Future[None]] = [pool.submit(fetch, start) for start in range(0, size, CHUNK_BYTES)]

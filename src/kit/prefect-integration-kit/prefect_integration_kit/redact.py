@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic import Secret as PydanticSecret
 
-from prefect_integration_kit._encodings import base64_forms, text_pattern, utf8
+from prefect_integration_kit._encodings import base64_forms, long_forms, text_pattern, utf8
 
 MASK = "********"
 
@@ -22,6 +23,8 @@ Secret = SecretStr | SecretBytes | str | bytes | None
 
 # Shorter lines of a key file, such as a lone bracket, are no secret.
 _MIN_LINE = 8
+
+_LONG = 512
 
 
 def _plain(secret: Secret) -> str:
@@ -33,44 +36,57 @@ def _plain(secret: Secret) -> str:
     return secret or ""
 
 
-def _patterns(secret: Secret) -> Iterator[str]:
-    text = _plain(secret)
-    if not text.strip():
-        return
+def _texts(text: str) -> set[str]:
+    """A secret whole, without its margin, and by line: keys are logged line by line."""
     lines = (line.strip() for line in text.splitlines())
-    texts = {text, text.strip(), *(line for line in lines if len(line) > _MIN_LINE)}  # keys are logged by line
-    yield from map(text_pattern, texts)
-    for core in base64_forms(utf8(text)):
-        yield text_pattern(core)
+    return {text, text.strip(), *(line for line in lines if len(line) > _MIN_LINE)}
 
 
 class Redactor:
-    """Replaces a fixed set of secrets, in every form they take in text, by a mask."""
+    """Replaces a fixed set of secrets, in every form they take in text, by a mask.
+
+    A secret of up to 512 characters is found in any mixture of encodings, a longer one (a file) in each encoding by
+    itself, because the time to prepare the search grows with the length. It is prepared when it is first needed.
+    """
 
     def __init__(self, secrets: Iterable[Secret], mask: str = MASK) -> None:
-        """Prepare the search.
+        """Choose what to hide.
 
         Args:
             secrets: The values to hide; empty ones are ignored.
             mask: What to write in their place.
         """
         self._mask = mask
+        self._secrets = {text for text in map(_plain, secrets) if text.strip()}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
         patterns: dict[str, int] = {}
-        for secret in secrets:
-            for pattern in _patterns(secret):
-                patterns[pattern] = max(len(_plain(secret)), patterns.get(pattern, 0))
+        for secret in self._secrets:
+            if len(secret) > _LONG:
+                continue
+            found = [*map(text_pattern, _texts(secret)), *map(text_pattern, base64_forms(utf8(secret)))]
+            patterns.update((pattern, max(len(secret), patterns.get(pattern, 0))) for pattern in found)
         # Longest first, so that a secret that contains another goes as a whole.
         ordered = sorted(patterns, key=lambda pattern: (-patterns[pattern], -len(pattern), pattern))
-        self._pattern = re.compile("|".join(ordered)) if ordered else None
+        return re.compile("|".join(ordered)) if ordered else None
+
+    @cached_property
+    def _literals(self) -> list[str]:
+        long = (secret for secret in self._secrets if len(secret) > _LONG)
+        forms = {form for secret in long for form in long_forms(secret, _texts(secret))}
+        return sorted(forms, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
         """Return `text` with every secret masked."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda _: self._mask, text)
+        for literal in self._literals:
+            text = text.replace(literal, self._mask)
+        return text if self._pattern is None else self._pattern.sub(lambda _: self._mask, text)
 
     def found_in(self, text: str) -> bool:
         """Say whether `text` holds one of the secrets."""
+        if any(literal in text for literal in self._literals):
+            return True
         return self._pattern is not None and self._pattern.search(text) is not None
 
 

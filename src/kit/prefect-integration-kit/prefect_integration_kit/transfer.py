@@ -304,30 +304,43 @@ def _run(
             halt.set()
         finally:
             end()
+            with lock:
+                running.discard(number)
+                if not running:
+                    idle.set()
 
     count = min(max_concurrency, len(ahead)) if is_all else max_concurrency
     total = len(ahead) if is_all else None
+    running: set[int] = set()
+    idle = threading.Event()  # not Thread.join: an interrupted one takes a running thread for ended
     with progress.over(subject, total) if progress is not None else contextlib.nullcontext():
         threads: list[threading.Thread] = []
         try:
             for number in range(count):
                 run = contextvars.copy_context().run
-                threads.append(
-                    threading.Thread(target=run, args=(work, number), name=f"transfer-{number}", daemon=True)
-                )
-                threads[-1].start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.1)
-                    if asked_to_stop.is_set():
-                        halt.set()
+                thread = threading.Thread(target=run, args=(work, number), name=f"transfer-{number}", daemon=True)
+                with lock:
+                    running.add(number)
+                    idle.clear()
+                try:
+                    thread.start()
+                except BaseException:
+                    with lock:
+                        running.discard(number)
+                    raise
+                threads.append(thread)
+            while running:
+                idle.wait(0.1)
+                if asked_to_stop.is_set():
+                    halt.set()
         except BaseException:
             halt.set()
             end()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
+            while running:
+                idle.wait(0.1)
             raise
+        for thread in threads:
+            thread.join()
         if errors:
             # A failure also stops its neighbours: the first error is the cause, the stops are its echo.
             raise next((e for e in errors if not isinstance(e, TransferStopped)), errors[0])

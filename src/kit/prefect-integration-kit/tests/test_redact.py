@@ -221,3 +221,15 @@ def test_a_record_without_secrets_is_unchanged():
     written = emit("s3cr3t", lambda logger: logger.info("%d of %s", 1, "two"))
     assert written.startswith("1 of two")
     assert '"name": "tests.redact"' in written
+
+
+@pytest.mark.parametrize("encode", [str, quote, json.dumps, lambda s: base64.b64encode(b"user:" + s.encode()).decode()])
+def test_a_secret_as_large_as_a_file_is_found_without_a_slow_search(encode):
+    secret = "".join(f"line {n}: {'x' * 70}/+\n" for n in range(800))
+    redactor = Redactor([secret])
+    start = time.process_time()
+    masked = redactor.redact(f"before {encode(secret)} after")
+    assert time.process_time() - start < 5
+    assert "line 7" not in masked
+    assert masked.startswith("before ")
+    assert masked.endswith("after")

