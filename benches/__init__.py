@@ -1,0 +1,1 @@
+"""Measurements against the published packages; run them as `python -m benches`."""

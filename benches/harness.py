@@ -1,0 +1,377 @@
+"""Build two environments, run the same probe in both by turns, and say what came out.
+
+A probe is a program of its own, in `probes/`. It needs nothing but the packages under test, does its work, and prints
+one JSON object of numbers as its last line. The harness adds peak memory, and CPU seconds where the probe has none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts import workspace
+
+FOLDER = Path(__file__).resolve().parent
+CACHE = workspace.ROOT / ".benches"
+RESULTS = FOLDER / "results"
+PACKAGES = ("prefect-aws", "prefect-email", "prefect-shell")
+# The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
+PUBLISHED = ("prefect-aws>=0.7.12", "prefect-email>=0.4.3", "prefect-shell>=0.3.7")
+BASELINE = "published"
+
+_UV = os.environ.get("UV", "uv")
+_SDK = ("boto3", "botocore", "s3transfer")
+_FOREIGN = ("PREFECT_", "AWS_", "UV_", "VIRTUAL_ENV", "PYTHON")
+
+
+class BenchError(Exception):
+    """An environment could not be built, or a probe failed for a reason that is no result."""
+
+
+# --- environments ----------------------------------------------------------------------------------------------------
+
+
+def _uv(*arguments: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}}
+    answer = subprocess.run(
+        [_UV, *arguments], cwd=workspace.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        raise BenchError(f"uv {' '.join(arguments)} failed:\n{answer.stderr.strip()}")
+    return answer.stdout
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment to measure in."""
+
+    name: str
+    python: Path
+
+    def versions(self) -> dict[str, str]:
+        """Say which version of everything is installed."""
+        listed = json.loads(_uv("pip", "list", "--format", "json", "--python", str(self.python)))
+        return {item["name"]: item["version"] for item in listed}
+
+
+def _install(name: str, constraints: Sequence[str], *requirements: str) -> Environment:
+    folder = CACHE / name
+    environment = Environment(name, folder / "bin" / "python")
+    if not environment.python.exists():
+        _uv("venv", "--quiet", "--python", sys.executable, str(folder))
+    file = CACHE / f"{name}.constraints.txt"
+    file.write_text("\n".join(constraints) + "\n", encoding="utf-8")
+    _uv(
+        *("pip", "install", "--quiet", "--compile-bytecode", "--python", str(environment.python)),
+        *("--constraint", str(file), *requirements),
+    )
+    return environment
+
+
+def environments() -> dict[str, Environment]:
+    """Build the two environments in `.benches/`, or bring them up to date.
+
+    Both have the same versions of everything else: those of the workspace's resolution, but the AWS SDK that the
+    published package asks for, since it admits one version only.
+
+    Returns:
+        `published`, with the newest releases from the registry, and `ours`, with what stands in this tree.
+
+    Raises:
+        BenchError: If uv cannot build one.
+    """
+    CACHE.mkdir(exist_ok=True)
+    exported = _uv(
+        *("export", "--quiet", "--no-hashes", "--no-header", "--no-annotate", "--all-packages", "--all-extras"),
+        *("--all-groups", "--no-emit-workspace"),
+    )
+    resolution = [line for line in exported.splitlines() if not line.startswith(_SDK)]
+    published = _install(BASELINE, resolution, *PUBLISHED)
+    sdk = [f"{name}=={version}" for name, version in published.versions().items() if name in _SDK]
+
+    members = workspace.packages()
+    folders = [str(workspace.find("prefect-integration-kit", members).path)]
+    for name in PACKAGES:
+        extra = "[fast]" if name == "prefect-aws" else ""
+        folders.append(f"{workspace.find(name, members).path}{extra}")
+    reinstall = [f"--reinstall-package={name}" for name in (*PACKAGES, "prefect-integration-kit")]
+    ours = _install("ours", [*resolution, *sdk], *reinstall, *folders)
+    return {BASELINE: published, "ours": ours}
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sample:
+    """What one run of a probe gave.
+
+    Attributes:
+        values: Numbers by the name of their metric.
+        failure: Why there are no numbers, or None.
+    """
+
+    values: dict[str, float] = field(default_factory=dict[str, float])
+    failure: str | None = None
+
+
+def measure(
+    environment: Environment,
+    probe: str,
+    *arguments: str,
+    timeout_seconds: float = 300.0,
+    environ: Mapping[str, str] | None = None,
+) -> Sample:
+    """Run a probe once.
+
+    Args:
+        environment: Where to run it.
+        probe: Name of the program in `probes/`.
+        arguments: Its arguments.
+        timeout_seconds: Seconds after which it is ended; the sample then says so.
+        environ: Variables to add. Those of Prefect, AWS and Python are taken out of what is inherited.
+    """
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            [str(environment.python), str(FOLDER / "probes" / f"{probe}.py"), *arguments],
+            env={**inherited, "PREFECT_HOME": home, "PREFECT_LOGGING_TO_API_ENABLED": "false", **(environ or {})},
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
+        timer.start()
+        try:
+            # wait4 gives the use of this process and the children that it waited for.
+            _, status, usage = os.wait4(process.pid, 0)
+        finally:
+            late = not timer.is_alive()
+            timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if late:
+            return Sample(failure=f"over {timeout_seconds:g} s")
+        out.seek(0)
+        err.seek(0)
+        if process.returncode != 0:
+            last = err.read()[-2000:].decode(errors="replace").strip()
+            raise BenchError(f"{probe} {' '.join(arguments)} in {environment.name} failed:\n{last}")
+        values: dict[str, float] = json.loads(out.read().splitlines()[-1])
+    values.setdefault("cpu_s", usage.ru_utime + usage.ru_stime)
+    values.setdefault("peak_mib", usage.ru_maxrss / 1024)
+    return Sample(values)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure, in one way.
+
+    Attributes:
+        what: What is done; cases of one `what` are compared with each other.
+        variant: By whom; `published` is what the others are compared with.
+        environment: Name of the environment.
+        arguments: The probe's arguments.
+        environ: Variables for the probe.
+    """
+
+    what: str
+    variant: str
+    environment: str
+    arguments: tuple[str, ...]
+    environ: tuple[tuple[str, str], ...] = ()
+
+
+@contextmanager
+def nothing_around(case: Case) -> Generator[tuple[str, ...]]:
+    """Prepare nothing for a run, and add no arguments."""
+    del case
+    yield ()
+
+
+def alternate(
+    cases: Sequence[Case],
+    probe: str,
+    rounds: int,
+    *,
+    timeout_seconds: float = 300.0,
+    warm_up: bool = True,
+    around: Callable[[Case], AbstractContextManager[tuple[str, ...]]] = nothing_around,
+) -> dict[Case, list[Sample]]:
+    """Measure all cases by turns, so that what else the machine does meets all of them alike.
+
+    Args:
+        cases: What to measure, in the order of a round.
+        probe: The probe that measures them.
+        rounds: How often.
+        timeout_seconds: Seconds for one run; a case that takes longer is not tried again.
+        warm_up: Whether to run each case once before, unmeasured.
+        around: Prepares a run, gives further arguments for it, and looks at what it did; not part of the times.
+    """
+    built = environments()
+    samples: dict[Case, list[Sample]] = {case: [] for case in cases}
+    for number in range(0 if warm_up else 1, rounds + 1):
+        for case in cases:
+            if any(sample.failure for sample in samples[case]):
+                continue
+            with around(case) as more:
+                sample = measure(
+                    built[case.environment],
+                    probe,
+                    *case.arguments,
+                    *more,
+                    timeout_seconds=timeout_seconds,
+                    environ=dict(case.environ),
+                )
+            shown = sample.failure or ", ".join(f"{k} {v:.4g}" for k, v in sample.values.items())
+            print(f"  {number or 'warm-up'}  {case.what} · {case.variant}: {shown}", file=sys.stderr, flush=True)
+            if number or sample.failure:
+                samples[case].append(sample)
+    return samples
+
+
+# --- reporting -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the table.
+
+    Attributes:
+        key: Its key in the samples.
+        heading: Its heading.
+        digits: How many digits to show after the point.
+        compared: Whether less is better, so that a ratio says something.
+    """
+
+    key: str
+    heading: str
+    digits: int = 2
+    compared: bool = True
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}"
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    low, high = _number(min(values), digits), _number(max(values), digits)
+    middle = _number(statistics.median(values), digits)
+    return middle if low == high else f"{middle} ({low}-{high})"
+
+
+def _times(value: float) -> str:
+    return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 2 else f"{value:.2f}"
+
+
+def ratio(baseline: Sequence[float], values: Sequence[float]) -> str | None:
+    """Say how many times less `values` are than `baseline`, round by round: the median, and the spread."""
+    pairs = [old / new for old, new in zip(baseline, values, strict=False) if new > 0]
+    if not pairs:
+        return None
+    low, high, middle = _times(min(pairs)), _times(max(pairs)), _times(statistics.median(pairs))
+    return f"**{middle}x**" if low == high else f"**{middle}x** ({low}-{high})"
+
+
+def table(samples: Mapping[Case, Sequence[Sample]], metrics: Sequence[Metric]) -> str:
+    """Render a Markdown table: median (lowest-highest), and the ratio to the baseline of the same case."""
+    lines = [
+        f"| what | variant | {' | '.join(metric.heading for metric in metrics)} |",
+        f"| --- | --- |{' --- |' * len(metrics)}",
+    ]
+    for case, runs in samples.items():
+        base = next((c for c in samples if c.what == case.what and c.variant == BASELINE), None)
+        cells: list[str] = []
+        for metric in metrics:
+            if failure := next((run.failure for run in runs if run.failure), None):
+                cells.append(failure)
+                continue
+            values = [run.values[metric.key] for run in runs]
+            cell = _range(values, metric.digits)
+            if metric.compared and base is not None and base != case and not any(run.failure for run in samples[base]):
+                compared = ratio([run.values[metric.key] for run in samples[base]], values)
+                cell += f" · {compared}" if compared else ""
+            cells.append(cell)
+        lines.append(f"| {case.what} | {case.variant} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def save(
+    name: str,
+    about: str,
+    samples: Mapping[Case, Sequence[Sample]],
+    metrics: Sequence[Metric],
+    *,
+    note: str = "",
+    keep: bool = True,
+) -> str:
+    """Write the samples to `results/<name>.json` and rewrite `RESULTS.md`; return the table.
+
+    Args:
+        name: Name of the bench.
+        about: What it measures, in one or two sentences.
+        samples: What `alternate` returned.
+        metrics: The columns.
+        note: Markdown to put below the table.
+        keep: Whether to write anything; a run of some cases only replaces no results.
+    """
+    rendered = "\n\n".join(part for part in (table(samples, metrics), note) if part)
+    if not keep:
+        return rendered
+    result: dict[str, Any] = {
+        "name": name,
+        "about": about,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}",
+        "versions": {name: _shown_versions(env) for name, env in environments().items()},
+        "table": rendered.splitlines(),
+        "samples": [
+            {"what": case.what, "variant": case.variant, "runs": [asdict(run) for run in runs]}
+            for case, runs in samples.items()
+        ],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    RESULTS.joinpath(f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    FOLDER.joinpath("RESULTS.md").write_text(_results_page(), encoding="utf-8")
+    return rendered
+
+
+def _shown_versions(environment: Environment) -> dict[str, str]:
+    shown = {*PACKAGES, *_SDK, "prefect", "prefect-integration-kit", "obstore", "fastapi", "pydantic"}
+    return {name: version for name, version in environment.versions().items() if name in shown}
+
+
+_RESULTS_HEAD = """\
+# Results
+
+`just bench` writes this page. Each cell is the median of the rounds (lowest-highest) and, after the dot, how many times
+less than the published package of the same round: above 1 is better.
+"""
+
+
+def _results_page() -> str:
+    parts = [_RESULTS_HEAD]
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        versions = result["versions"]
+        newer = ", ".join(f"{package} {versions['ours'].get(package)}" for package in PACKAGES)
+        older = ", ".join(f"{package} {versions[BASELINE].get(package)}" for package in PACKAGES)
+        table_text = "\n".join(result["table"])
+        parts.append(
+            f"## `just bench {result['name']}`\n\n{result['about']}\n\n{table_text}\n\n"
+            f"{result['machine']}; Prefect {versions['ours'].get('prefect')}. Ours: {newer}. Published: {older}.\n"
+        )
+    return "\n".join(parts)

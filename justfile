@@ -1,0 +1,99 @@
+# Every command of this repository; `just` alone lists them. Each sets up what it needs.
+
+uv := env("UV", "uv")
+run := uv + " run --no-sync"
+pytest := run + " pytest -n auto --maxprocesses 4 --dist loadgroup"
+
+set positional-arguments
+
+# An active environment is not ours to use, and uv would warn about it at every command.
+unexport VIRTUAL_ENV
+
+_list:
+    @'{{ just_executable() }}' --justfile '{{ justfile() }}' --list --unsorted
+
+# All packages, extras that tests want, and tools, in `.venv`
+_sync:
+    @{{ uv }} sync --quiet --inexact --all-packages --group examples
+
+# Run the nightly report: shell, S3, Secrets Manager and mail, on servers that start by themselves
+tour *ARGS: _sync
+    @{{ run }} python examples/tour.py "$@"
+
+# Run the tests of the workspace, or of one package (`just test aws`) in an environment of its own
+test PACKAGE="" *ARGS: _sync
+    #!/bin/sh
+    set -eu
+    case "$1" in
+    '') shift; exec {{ pytest }} -m 'not slow' "$@" ;;
+    -*) exec {{ pytest }} -m 'not slow' "$@" ;;
+    esac
+    name=$({{ run }} python -m scripts.workspace name "$1")
+    folder=$({{ run }} python -m scripts.workspace path "$1")
+    shift
+    export UV_PROJECT_ENVIRONMENT=".venvs/$name"
+    {{ uv }} sync --quiet --package "$name"
+    exec {{ pytest }} "$folder" -m 'not slow' "$@"
+
+# Run the tests of each package in an environment of its own
+test-each *ARGS: _sync
+    #!/bin/sh
+    set -eu
+    for name in $({{ run }} python -m scripts.workspace list); do
+        '{{ just_executable() }}' --justfile '{{ justfile() }}' test "$name" "$@"
+    done
+
+# Run the long tests that a scheduled workflow runs
+test-slow *ARGS: _sync
+    {{ pytest }} -m slow --timeout 1800 "$@"
+
+# Run the examples, or those that are named, offline
+examples *NAMES: _sync
+    @{{ run }} python -m scripts.examples run "$@"
+
+# Find style errors, in Python and in shell scripts
+lint: _sync
+    {{ run }} ruff check
+    {{ run }} ruff format --check
+    {{ run }} shellcheck .ci/run
+
+# Check the types
+types: _sync
+    {{ run }} basedpyright
+
+# Mend what can be mended without thinking: format, order of imports
+fmt: _sync
+    {{ run }} ruff check --fix
+    {{ run }} ruff format
+
+# Check the pages and say where they are (nothing renders or serves them yet)
+docs: docs-check
+    @echo 'The pages are in docs/, their navigation is docs/docs.json.'
+
+# Check pages and READMEs: front matter, code, links, MDX, navigation
+docs-check: _sync
+    {{ run }} python -m scripts.docs_check
+
+# Write the README's table of integrations from their metadata (`--check`: only say when it is stale)
+readme *ARGS: _sync
+    {{ run }} python -m scripts.readme "$@"
+
+# Everything that needs no server: lint, types, docs-check, readme --check
+check: lint types docs-check (readme "--check")
+
+# Compare with the published packages, in one run: `just bench import_cost`
+bench *ARGS: _sync
+    @{{ run }} python -m benches "$@"
+
+# Make a new integration from the template: `just new acme`
+new NAME: _sync
+    @{{ run }} python scripts/new.py "$1"
+
+# Build wheel and source distribution into dist/, of every package or of one
+build PACKAGE="": _sync
+    #!/bin/sh
+    set -eu
+    if [ -z "$1" ]; then
+        exec {{ uv }} build --all-packages --out-dir dist
+    fi
+    exec {{ uv }} build --out-dir dist --package "$({{ run }} python -m scripts.workspace name "$1")"
