@@ -1,0 +1,511 @@
+# ---
+# title: A nightly report
+# description: Extract with a shell step, keep in S3, read a secret, and send a mail with a chart.
+# icon: envelope-open-text
+# keywords: ["s3", "secrets manager", "email", "shell", "report"]
+# dependencies:
+#   ["matplotlib", "prefect-aws", "prefect-email", "prefect-integration-tests", "prefect-shell", "vega-datasets"]
+# cmd: ["python", "examples/tour.py"]
+# order: 1
+# ---
+#
+# Every night a weather station delivers its measurements. This program makes a report of them and mails it:
+#
+# 1. a shell step takes what is needed out of the delivery,
+# 2. S3 keeps it, and later the report,
+# 3. a task compares the last weeks with the years before and draws a chart,
+# 4. Secrets Manager hands out the password of the mail account,
+# 5. the report goes out as an HTML mail, encrypted, with the chart inside.
+#
+# It needs no account and no network. The data are real: four years of Seattle's weather, from the package
+# `vega-datasets`. The S3 store, the AWS emulator, the mail server and the Prefect server start on this machine and end
+# with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look around.
+
+import argparse
+import csv
+import html
+import io
+import logging
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
+
+from prefect_aws import AwsClientParameters, AwsCredentials, AwsSecret, S3Bucket
+from prefect_email import EmailServerCredentials, email_send_message
+from prefect_integration_tests.backends.aws import MiniStack
+from prefect_integration_tests.backends.certificates import PrivateCA
+from prefect_integration_tests.backends.processes import LocalServer, answers_http, free_port
+from prefect_integration_tests.backends.s3 import SeaweedFS
+from prefect_integration_tests.backends.smtp import serve_smtp
+from prefect_shell import ShellOperation
+
+NIGHTS = 30
+SENDER, READER = "Weather station <station@example.com>", "reader@example.com"
+
+# ## What is measured, and what follows from it
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day's weather: rain in millimetres, temperatures in degrees Celsius."""
+
+    day: date
+    rain: float
+    high: float
+    low: float
+
+
+def as_date(text: str) -> date:
+    """Read a date written with slashes or hyphens."""
+    return date.fromisoformat(text.replace("/", "-"))
+
+
+def in_year(day: date, year: int) -> date:
+    """Find the same day in another year; the 28th of February stands in for a 29th that is not there."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return day.replace(year=year, day=28)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The last days, and for each the mean of the same day in earlier years."""
+
+    days: list[Day]
+    usual: list[Day]
+    since: int
+
+    @property
+    def last(self) -> Day:
+        return self.days[-1]
+
+    @property
+    def rain(self) -> float:
+        return sum(day.rain for day in self.days)
+
+    @property
+    def usual_rain(self) -> float:
+        return sum(day.rain for day in self.usual)
+
+    @property
+    def warmer_by(self) -> float:
+        return statistics.fmean((day.high + day.low) / 2 for day in self.days) - statistics.fmean(
+            (day.high + day.low) / 2 for day in self.usual
+        )
+
+    @property
+    def headline(self) -> str:
+        ratio = self.rain / self.usual_rain
+        rain = "About the usual rain" if 0.9 < ratio < 1.1 else f"{ratio:.1f} times the usual rain"
+        if abs(self.warmer_by) < 0.5:
+            return f"{rain}, at the usual temperatures"
+        return f"{rain}, and {abs(self.warmer_by):.1f} °C {'warmer' if self.warmer_by > 0 else 'colder'} than usual"
+
+
+# ## The tasks
+#
+# The shell does what it does well. `fail_fast` ends the script at the first command that fails, and the flow with it.
+
+
+@task
+def extract(delivery: Path, night: date, folder: Path) -> Path:
+    """Take the days up to `night` out of the delivery."""
+    count = ShellOperation(
+        commands=[
+            'head -n 1 "$DELIVERY" > nights.csv',
+            """awk -F, -v night="$NIGHT" 'NR > 1 && $1 <= night' "$DELIVERY" | sort >> nights.csv""",
+            "tail -n +2 nights.csv | wc -l",
+        ],
+        env={"DELIVERY": str(delivery), "NIGHT": f"{night:%Y/%m/%d}"},
+        working_dir=folder,
+        fail_fast=True,
+    ).run()
+    if int(count[-1]) < NIGHTS:
+        raise SystemExit(f"error: the data hold fewer than {NIGHTS} days up to {night}; choose a later --night")
+    return folder / "nights.csv"
+
+
+# The block of the bucket was saved on the server; a task loads it by name, with credentials that stay encrypted there.
+
+
+@task
+def keep(path: Path, key: str) -> str:
+    """Store a file or a folder in S3 and return its key."""
+    bucket = S3Bucket.load("weather")
+    if path.is_dir():
+        bucket.upload_from_folder(path, key)
+    else:
+        bucket.upload_from_path(path, key)
+    return key
+
+
+@task
+def summarise(key: str) -> Summary:
+    """Read the days from S3 and set the last ones beside those of earlier years."""
+    text = S3Bucket.load("weather").read_path(key).decode()
+    days = {
+        day.day: day
+        for row in csv.DictReader(io.StringIO(text))
+        for day in [Day(as_date(row["date"]), *(float(row[k]) for k in ("precipitation", "temp_max", "temp_min")))]
+    }
+    last, since = max(days), min(days).year
+    nights = [last - timedelta(days=back) for back in reversed(range(NIGHTS))]
+    usual: list[Day] = []
+    for night in nights:
+        same = [days[in_year(night, year)] for year in range(since, night.year)]
+        means = (statistics.fmean(getattr(day, name) for day in same) for name in ("rain", "high", "low"))
+        usual.append(Day(night, *means))
+    return Summary([days[night] for night in nights], usual, since)
+
+
+@task
+def draw(summary: Summary, path: Path) -> Path:
+    """Draw temperatures and rain: the last days in colour, the usual in grey."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import dates, ticker
+    from matplotlib import pyplot as plt
+
+    ink, grey, red, blue = "#1f2933", "#9aa5b1", "#d9480f", "#1971c2"
+    style: dict[str, Any] = {
+        "font.size": 10,
+        "axes.edgecolor": grey,
+        "text.color": ink,
+        "xtick.color": "#52606d",
+        "ytick.color": "#52606d",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+    }
+    with mpl.rc_context(style):
+        figure, (top, bottom) = plt.subplots(
+            2, 1, figsize=(7.25, 4.6), sharex=True, height_ratios=[3, 2], layout="constrained"
+        )
+        x: Any = [day.day for day in summary.days]
+        usual_mean = [(day.high + day.low) / 2 for day in summary.usual]
+        top.fill_between(x, [d.low for d in summary.days], [d.high for d in summary.days], color=red, alpha=0.16, lw=0)
+        top.plot(x, [(d.high + d.low) / 2 for d in summary.days], color=red, lw=2.2)
+        top.plot(x, usual_mean, color=grey, lw=1.6, ls=(0, (4, 3)))
+        top.set_title("Temperature, °C", loc="left", fontsize=10.5, fontweight="bold")
+        bottom.bar(x, [d.rain for d in summary.days], color=blue, width=0.72)
+        bottom.set_title("Rain, mm a day", loc="left", fontsize=10.5, fontweight="bold")
+        for axes in (top, bottom):
+            axes.grid(axis="y", color="#e4e7eb", lw=0.8)
+            axes.set_axisbelow(True)
+            axes.tick_params(length=0)
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+        top.spines.bottom.set_visible(False)
+        bottom.tick_params(axis="x", pad=6)
+        half_a_day = timedelta(hours=14)
+        noon = [datetime.combine(day, datetime.min.time()) for day in (x[0], x[-1])]
+        bottom.set_xlim(noon[0] - half_a_day, noon[1] + half_a_day)
+        bottom.set_ylim(bottom=0)
+        bottom.xaxis.set_major_locator(dates.DayLocator(bymonthday=range(1, 32, 5)))
+        bottom.xaxis.set_major_formatter(dates.DateFormatter("%-d %b"))
+        note = "dashed: mean of the same days in earlier years"
+        top.annotate(note, (1, 1.03), xycoords="axes fraction", ha="right", fontsize=9, color="#7b8794")
+        figure.savefig(path, dpi=200, facecolor="white")
+        plt.close(figure)
+    return path
+
+
+@task
+def password_of(account: str) -> str:
+    """Read the password of the mail account from Secrets Manager."""
+    return str(AwsSecret.load("mail-account").read_json(account))
+
+
+# ## The mail
+
+
+def page(summary: Summary, chart: str) -> str:
+    """Write the report as HTML that mail programs understand: tables, and styles in place."""
+    last = summary.last
+    usual = summary.usual[-1]
+    figures = [
+        (f"{last.day:%A}", f"{last.high:.0f}° / {last.low:.0f}°", f"usually {usual.high:.0f}° / {usual.low:.0f}°"),
+        (f"Rain, {NIGHTS} days", f"{summary.rain:.0f} mm", f"usually {summary.usual_rain:.0f} mm"),
+        ("Days with rain", f"{sum(day.rain > 0 for day in summary.days)}", f"of {NIGHTS}"),
+    ]
+    cells = "".join(
+        '<td style="padding:14px 12px;background:#f5f7fa;border-radius:8px;vertical-align:top">'
+        f'<div style="font-size:12px;color:#7b8794">{name}</div>'
+        f'<div style="font-size:24px;font-weight:600;line-height:1.35;white-space:nowrap">{value}</div>'
+        f'<div style="font-size:12px;color:#7b8794">{beside}</div></td>'
+        for name, value, beside in figures
+    )
+    numeric = "padding:7px 0;text-align:right;border-bottom:1px solid #e4e7eb"
+    rows = "".join(
+        f'<tr><td style="padding:7px 0;border-bottom:1px solid #e4e7eb">{day.day:%A, %-d %B}</td>'
+        f'<td style="{numeric}">{day.high:.1f}</td><td style="{numeric}">{day.low:.1f}</td>'
+        f'<td style="{numeric}">{day.rain:.1f}</td></tr>'
+        for day in reversed(summary.days[-7:])
+    )
+    head = "padding:7px 0;text-align:right;font-weight:400;color:#7b8794;border-bottom:1px solid #cbd2d9"
+    return f"""\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Seattle, {last.day:%-d %B %Y}</title></head>
+<body style="margin:0;padding:24px 12px;background:#e9edf2">
+<table role="presentation" align="center" width="640" cellspacing="0" cellpadding="0" style="max-width:640px;width:100%;
+  background:#ffffff;border-radius:12px;color:#1f2933;font:15px/1.5 'Helvetica Neue',Helvetica,Arial,sans-serif">
+<tr><td style="padding:32px 36px 8px">
+  <div style="font-size:13px;color:#7b8794">Seattle &middot; {last.day:%A, %-d %B %Y}</div>
+  <h1 style="margin:4px 0 0;font-size:25px;line-height:1.25;font-weight:700">{html.escape(summary.headline)}</h1>
+</td></tr>
+<tr><td style="padding:12px 24px">
+  <table role="presentation" width="100%" cellspacing="12" cellpadding="0"
+    style="table-layout:fixed;font-variant-numeric:tabular-nums"><tr>{cells}</tr></table>
+</td></tr>
+<tr><td style="padding:0 30px"><img src="{chart}" width="580" style="width:100%;display:block"
+  alt="Temperature and rain of the last {NIGHTS} days beside the same days of earlier years"></td></tr>
+<tr><td style="padding:16px 36px 12px">
+  <table width="100%" cellspacing="0" cellpadding="0" style="font-size:14px;font-variant-numeric:tabular-nums">
+  <tr><th style="{head};text-align:left">The last week</th><th style="{head}">high, °C</th>
+  <th style="{head}">low, °C</th><th style="{head}">rain, mm</th></tr>{rows}</table>
+</td></tr>
+<tr><td style="padding:12px 36px 32px;font-size:12px;color:#7b8794">
+  Usual is the mean of the same days in earlier years, since {summary.since}.
+</td></tr>
+</table></body></html>
+"""
+
+
+def plain(summary: Summary) -> str:
+    """Write the report for those who read mail as text."""
+    lines = [f"Seattle, {summary.last.day:%-d %B %Y}", summary.headline + ".", ""]
+    lines += [f"Rain in {NIGHTS} days: {summary.rain:.0f} mm, usually {summary.usual_rain:.0f} mm.", ""]
+    lines += [f"{day.day:%a %d %b}  {day.high:5.1f} {day.low:5.1f} °C  {day.rain:5.1f} mm" for day in summary.days[-7:]]
+    return "\n".join(lines) + "\n"
+
+
+# ## The flow
+
+
+@dataclass
+class Diary:
+    """What was done, for the table at the end."""
+
+    rows: list[tuple[str, str, str, float]] = field(default_factory=list[tuple[str, str, str, float]])
+
+    @contextmanager
+    def step(self, integration: str, deed: str, against: str) -> Iterator[None]:
+        """Note a step and the seconds that it took."""
+        begin = time.perf_counter()
+        yield
+        self.rows.append((integration, deed, against, time.perf_counter() - begin))
+
+
+@flow(name="nightly-report")
+def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[str, Any], diary: Diary) -> Summary:
+    """Make the report of one night and mail it."""
+    with diary.step("prefect-shell", "took the days needed out of the delivery", "bash, awk, sort"):
+        path = extract(delivery, night, output)
+    with diary.step("prefect-aws", "stored the raw data, read them back", "S3 (SeaweedFS)"):
+        key = keep(path, f"raw/{night}.csv")
+        summary = summarise(key)
+    with diary.step("matplotlib", f"drew {NIGHTS} days beside earlier years", "this process"):
+        report = output / "report"
+        report.mkdir(exist_ok=True)
+        chart = draw(summary, report / "chart.png")
+        report.joinpath("report.html").write_text(page(summary, "chart.png"), encoding="utf-8")
+    with diary.step("prefect-aws", "stored report and chart, a folder", "S3 (SeaweedFS)"):
+        keep(report, f"reports/{night}")
+    with diary.step("prefect-aws", "read the password of the account", "Secrets Manager (ministack)"):
+        password = password_of("station")
+    with diary.step("prefect-email", "sent the report with its chart", "SMTP, STARTTLS, login"):
+        email_send_message(
+            email_server_credentials=EmailServerCredentials(username="station", password=password, **mail_server),
+            subject=f"Seattle, {night:%-d %B}: {summary.headline[0].lower()}{summary.headline[1:]}",
+            msg=page(summary, "cid:chart"),
+            msg_plain=plain(summary),
+            email_from=SENDER,
+            email_to=READER,
+            inline_images={"chart": str(chart)},
+        )
+    with diary.step("prefect", "recorded the runs and two artifacts", "Prefect server"):
+        week = [{"day": f"{d.day}", "high °C": d.high, "low °C": d.low, "rain mm": d.rain} for d in summary.days[-7:]]
+        create_markdown_artifact(f"# {summary.headline}\n\n```text\n{plain(summary)}```\n", key="nightly-report")
+        create_table_artifact(week, key="last-week", description="The last seven days.")
+    return summary
+
+
+# ## Where it runs
+#
+# Four servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
+
+
+def prefect_server(home: Path) -> LocalServer:
+    """Start a Prefect server that keeps what it knows in `home`."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = LocalServer(
+        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+        lambda: answers_http(f"{url}/api/health"),
+        name=url,
+        env={"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"},
+        log_path=home / "server.log",
+    )
+    server.start()
+    return server
+
+
+def stop_if_started(starting: Future[Any]) -> None:
+    """Stop a server, also when another one failed to start."""
+    if starting.exception() is None:
+        starting.result().stop()
+
+
+def save_blocks(store: SeaweedFS, emulator: MiniStack) -> None:
+    """Save what the flow loads by name, and put the password where it will be read."""
+    storage = AwsCredentials(
+        aws_access_key_id=store.access_key,
+        aws_secret_access_key=store.secret_key,
+        region_name=store.region,
+        aws_client_parameters=AwsClientParameters(endpoint_url=store.endpoint_url),
+    )
+    S3Bucket(bucket_name=store.new_bucket("weather"), credentials=storage).save("weather", overwrite=True)
+    services = AwsCredentials(
+        aws_access_key_id=emulator.access_key,
+        aws_secret_access_key=emulator.secret_key,
+        region_name=emulator.region,
+        aws_client_parameters=AwsClientParameters(endpoint_url=emulator.endpoint_url),
+    )
+    secret = AwsSecret(aws_credentials=services, secret_name="mail-accounts")
+    secret.write_secret(b'{"station": "rain-or-shine"}')
+    secret.save("mail-account", overwrite=True)
+
+
+def run(night: date, output: Path, serve: bool) -> None:
+    """Start the servers, run the flow against them, and show what came out."""
+    from vega_datasets import local_data
+
+    delivery = Path(local_data.seattle_weather.filepath)
+    begin = time.perf_counter()
+    diary = Diary()
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        home = output / "prefect"
+        home.mkdir(parents=True)
+        print("Starting an S3 store, an AWS emulator, a mail server and a Prefect server …", flush=True)
+        serving = pool.submit(prefect_server, home)
+        storing = pool.submit(SeaweedFS.start)
+        emulating = pool.submit(MiniStack.start)
+        for starting in (serving, storing, emulating):
+            stack.callback(stop_if_started, starting)
+        authority = PrivateCA(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        mail = stack.enter_context(
+            serve_smtp("STARTTLS", ca=authority, mechanisms=("PLAIN",), username="station", password="rain-or-shine")
+        )
+        server, store, emulator = serving.result(), storing.result(), emulating.result()
+        url = f"{server.name}/api"
+        stack.enter_context(
+            temporary_settings({PREFECT_API_URL: url, PREFECT_API_KEY: None, PREFECT_API_AUTH_STRING: None})
+        )
+        diary.rows.append(("", "started four servers", "this machine", time.perf_counter() - begin))
+        stack.callback(send_what_waits)
+        quiet_console()
+        save_blocks(store, emulator)
+        place = {"smtp_server": mail.host, "smtp_port": mail.port, "smtp_type": "STARTTLS", "ca_file": mail.ca_file}
+        summary = nightly_report(night, delivery, output, place, diary)
+        output.joinpath("report.eml").write_bytes(mail.mailbox.only().content)
+        show(summary, diary, output, time.perf_counter() - begin)
+        if serve:
+            print(f"\nUntil you press Ctrl-C: {server.name}/runs and {server.name}/artifacts", flush=True)
+            wait_for_interrupt()
+
+
+def send_what_waits() -> None:
+    """Send the logs and events that still wait, while there is a server to take them."""
+    APILogWorker.drain_all(timeout=10)
+    EventsWorker.drain_all(timeout=10)
+
+
+def quiet_console() -> None:
+    """Leave the runs' logs to the server, and warnings to the console."""
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.WARNING)
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # the mail server's own remarks
+
+
+def wait_for_interrupt() -> None:
+    """Wait until Ctrl-C."""
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
+
+
+def show(summary: Summary, diary: Diary, output: Path, seconds: float) -> None:
+    """Print what was done, and where to look."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    table = Table("integration", "what it did", "against")
+    table.add_column("seconds", justify="right")
+    for integration, deed, against, took in diary.rows:
+        table.add_row(integration, deed, against, f"{took:.1f}")
+    table.add_section()
+    table.add_row("", "all of it", "", f"{seconds:.1f}")
+    console.print(f"\nSeattle, {summary.last.day:%-d %B %Y}: {summary.headline}.\n")
+    console.print(table)
+    console.print("\nWhere to look:")
+    folder = output.relative_to(Path.cwd()) if output.is_relative_to(Path.cwd()) else output
+    for what, where in {
+        "the mail, as it arrived": folder / "report.eml",
+        "the report": folder / "report" / "report.html",
+        "its chart": folder / "report" / "chart.png",
+        "runs and artifacts": "`just tour --serve` keeps the Prefect server",
+    }.items():
+        console.print(f"  {what:24} {where}", soft_wrap=True)
+
+
+def end(number: int, frame: object) -> None:
+    """Leave the program as if it had ended by itself."""
+    del frame
+    sys.exit(f"ended by {signal.Signals(number).name}")
+
+
+def main() -> int:
+    """Read the command line, look for what would fail later, and run."""
+    parser = argparse.ArgumentParser(prog="just tour", description="Run a nightly report from end to end.")
+    parser.add_argument("--night", type=as_date, default=date(2015, 12, 15), help="2012-02-01 to 2015-12-31")
+    parser.add_argument("--output", type=Path, default=Path("tour-output"), help="folder to write to")
+    parser.add_argument("--serve", action="store_true", help="keep the Prefect server until Ctrl-C")
+    options = parser.parse_args()
+    if not date(2013, 1, 1) <= options.night <= date(2015, 12, 31):
+        parser.error(f"--night {options.night}: there are data to compare for 2013-01-01 to 2015-12-31")
+    if missing := [name for name in ("awk", "head", "sort", "tail", "wc") if shutil.which(name) is None]:
+        parser.error(f"the shell step needs {', '.join(missing)} on the PATH")
+    # The servers must end with the program, also when it is told to end.
+    signal.signal(signal.SIGTERM, end)
+    output = options.output.resolve()
+    if output.exists() and not output.is_dir():
+        parser.error(f"--output {output} is a file")
+    for old in ("prefect", "report", "report.eml", "nights.csv"):
+        path = output / old
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    run(options.night, output, options.serve)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

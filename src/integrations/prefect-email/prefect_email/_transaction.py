@@ -1,0 +1,102 @@
+"""One SMTP transaction: the commands that hand a message over, and what the server says to each.
+
+`smtplib.SMTP.sendmail` does the same in one call, but does not tell a time-out before the message was handed over
+from one after, when it may have been taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import smtplib
+from typing import TYPE_CHECKING
+
+from prefect_email._replies import Peer, email_errors
+from prefect_email.errors import EmailNotSupported, EmailTimeout, EmailTooLarge, Reply
+from prefect_email.mime import OutgoingEmail, message_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LINE_STARTS = re.compile(rb"(?m)^\.")  # RFC 5321, section 4.5.2: a dot alone would end the message
+_READY_FOR_DATA = 354
+
+
+def begin(server: smtplib.SMTP, peer: Peer, mail: OutgoingEmail) -> bytes:
+    """Announce a mail (`MAIL FROM`).
+
+    Returns:
+        The message as this server gets it.
+
+    Raises:
+        EmailTooLarge: If the server has said that it takes no message of this size.
+        EmailNotSupported: If an address is not ASCII and the server does not take such addresses.
+        EmailSenderRefused: If the server does not take mail from this sender.
+    """
+    with email_errors(peer):
+        server.ehlo_or_helo_if_needed()
+        international = [a for a in (mail.sender, *mail.recipients) if not a.isascii()]
+        if international and not server.has_extn("smtputf8"):
+            raise EmailNotSupported(
+                f"{peer} takes only ASCII addresses (no SMTPUTF8), and {international[0]!r} is none."
+            )
+        content = message_bytes(mail.message, utf8=bool(international))
+        options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
+        if server.has_extn("size"):
+            limit = str(server.esmtp_features["size"]).strip()
+            if limit.isdecimal() and 0 < int(limit) < len(content):
+                raise EmailTooLarge(
+                    f"The message has {len(content):,} bytes once encoded, and {peer} takes at most "
+                    f"{int(limit):,}. Send less, or a link to the file."
+                )
+            options.append(f"SIZE={len(content)}")
+        code, reply = server.mail(mail.sender, options)
+        if code != 250:
+            raise smtplib.SMTPSenderRefused(code, reply, mail.sender)
+    return content
+
+
+def hand_over(server: smtplib.SMTP, peer: Peer, recipients: Sequence[str], content: bytes) -> dict[str, Reply]:
+    """Name the recipients and send the message (`RCPT TO`, `DATA`).
+
+    Returns:
+        The server's reply for each recipient that it refused. It took the mail for all others.
+
+    Raises:
+        EmailRejected: If the server does not take the message.
+        EmailTimeout: If it does not answer. After the whole message, that is not transient: it may have been taken.
+    """
+    refused: dict[str, Reply] = {}
+    with email_errors(peer):
+        for recipient in recipients:
+            code, reply = server.rcpt(recipient)
+            if code == 421:
+                raise smtplib.SMTPDataError(code, reply)
+            if code not in (250, 251):
+                refused[recipient] = (code, peer.clean(reply).encode())
+        if len(refused) == len(recipients):
+            abandon(server)
+            return refused
+        code, reply = server.docmd("DATA")
+        if code != _READY_FOR_DATA:
+            raise smtplib.SMTPDataError(code, reply)
+        server.send(_LINE_STARTS.sub(b"..", content) + b".\r\n")
+    try:
+        with email_errors(peer):
+            code, reply = server.getreply()
+            if code != 250:
+                raise smtplib.SMTPDataError(code, reply)
+    except EmailTimeout as exc:
+        error = EmailTimeout(
+            f"{peer} got the whole message but did not answer within {peer.timeout_seconds:g} seconds. It may have "
+            "been delivered: look before you send it again, or raise timeout_seconds."
+        )
+        error.is_transient = False
+        raise error from exc
+    return refused
+
+
+def abandon(server: smtplib.SMTP) -> None:
+    """End a transaction that failed, and keep the connection (`RSET`)."""
+    with contextlib.suppress(OSError):
+        server.rset()
