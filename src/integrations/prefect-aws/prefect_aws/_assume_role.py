@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from ._sdk_logs import silent_sdk
 from .errors import AwsCredentialsExpired, aws_errors
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class _RoleSession:
                 subject=subject,
                 code="ExpiredToken",
             )
-        with aws_errors(subject, secrets=[parameters.get("TokenCode")]):
+        with aws_errors(subject, secrets=[parameters.get("TokenCode")]), silent_sdk():
             self._sts = self._sts or self._open_sts()
             answer = self._sts.assume_role(RoleArn=self._role_arn, **parameters)["Credentials"]
         self._code_is_used = not self.can_renew

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from prefect_aws.errors import aws_errors
+from prefect_aws.errors import AwsConnectionFailed, AwsError, AwsObjectNotFound, aws_errors
 from prefect_integration_kit import native
 from prefect_integration_kit.transfer import Download, Engine, TransferStopped, Upload, copy_stream
 from prefect_integration_kit.waiting import Backoff, retry
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+T = TypeVar("T")
+
 MULTIPART_BYTES = 8 * 1024 * 1024
 """From this size on an object moves in parts: the default threshold of boto3's TransferConfig."""
 
 CHUNK_BYTES = 1024 * 1024
 
 READ_BACKOFF = Backoff(initial_seconds=0.2, maximum_seconds=5, deadline_seconds=60, max_attempts=5)
-"""A body that breaks off is read again this often; botocore itself retries only up to the response's headers."""
+"""How often a body that breaks off is read again."""
 
 _TRANSFER_OPTIONS = {"ExtraArgs", "Callback", "Config"}
 
@@ -67,27 +69,59 @@ class TransferOptions:
         return cls({**(options.get("ExtraArgs") or {}), **named}, options.get("Callback"), options.get("Config"))
 
 
-def is_broken_body(error: Exception) -> bool:
-    """Say whether reading a response's body failed half-way, so that reading it again may succeed."""
-    from botocore.exceptions import (
-        ConnectionClosedError,
-        IncompleteReadError,
-        ReadTimeoutError,
-        ResponseStreamingError,
-    )
-    from urllib3.exceptions import ProtocolError
-    from urllib3.exceptions import ReadTimeoutError as UrllibReadTimeout
+class BrokenBody(Exception):
+    """The body of a response broke off. botocore itself retries only up to the response's headers."""
 
-    return isinstance(
-        error,
-        ResponseStreamingError
-        | IncompleteReadError
-        | ReadTimeoutError
-        | ConnectionClosedError
-        | ProtocolError
-        | UrllibReadTimeout
-        | ConnectionError,
-    )
+
+@contextmanager
+def reading_body() -> Generator[None, None, None]:
+    """Raise a connection that breaks while a body is read as `BrokenBody`, so that it can be read again."""
+    try:
+        yield
+    except Exception as exc:
+        if _is_connection_error(exc):
+            raise BrokenBody(str(exc)) from exc
+        raise
+
+
+def read_again(attempt: Callable[[], T]) -> T:
+    """Call until no body breaks off, or the tries are used up."""
+    return retry(attempt, is_transient=lambda error: isinstance(error, BrokenBody), backoff=READ_BACKOFF)
+
+
+@contextmanager
+def object_errors(subject: str) -> Generator[None, None, None]:
+    """Raise failures of boto3, of its transfer manager and of connections as this package's errors.
+
+    Args:
+        subject: URL of the object.
+    """
+    try:
+        with aws_errors(subject, not_found=AwsObjectNotFound):
+            yield
+    except AwsError:
+        raise
+    except Exception as exc:
+        from s3transfer.exceptions import CancelledError, RetriesExceededError
+
+        if isinstance(exc, CancelledError):
+            raise TransferStopped(f"The transfer of {subject} was stopped.") from exc
+        cause = cast("Exception", exc.last_exception) if isinstance(exc, RetriesExceededError) else exc
+        if isinstance(cause, BrokenBody) or _is_connection_error(cause):
+            raise AwsConnectionFailed(
+                f"{subject}: the connection broke while the object was on its way, and again in further tries "
+                f"({cause}). {AwsConnectionFailed.remedy}",
+                subject=subject,
+                code=type(cause).__name__,
+            ) from exc
+        raise
+
+
+def _is_connection_error(error: BaseException) -> bool:
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+    from urllib3.exceptions import HTTPError
+
+    return isinstance(error, HTTPClientError | IncompleteReadError | HTTPError | ConnectionError | TimeoutError)
 
 
 class SdkEngine:
@@ -126,7 +160,7 @@ class SdkEngine:
 
     def upload(self, item: Upload, stop: threading.Event) -> None:
         """Store the file under its key."""
-        with aws_errors(f"s3://{self._bucket}/{item.key}"):
+        with object_errors(f"s3://{self._bucket}/{item.key}"):
             if self._plain and item.size_bytes < MULTIPART_BYTES:
                 _check(stop)
                 with item.source.open("rb") as body:
@@ -136,16 +170,16 @@ class SdkEngine:
 
     def download(self, item: Download, part: Path, stop: threading.Event) -> None:
         """Write the object to `part`."""
-        with aws_errors(f"s3://{self._bucket}/{item.key}"):
+        with object_errors(f"s3://{self._bucket}/{item.key}"):
             if self._plain and item.size_bytes < MULTIPART_BYTES:
-                retry(lambda: self._read_small(item.key, part, stop), is_transient=is_broken_body, backoff=READ_BACKOFF)
+                read_again(lambda: self._read_small(item.key, part, stop))
                 return
             self._wait(partial(self._transfers().download, self._bucket, item.key, str(part)), stop)
 
     def _read_small(self, key: str, part: Path, stop: threading.Event) -> None:
         _check(stop)
         response = self._client.get_object(Bucket=self._bucket, Key=key, **self._options.extra_args)
-        with closing(response["Body"]) as body, part.open("wb") as file:
+        with closing(response["Body"]) as body, part.open("wb") as file, reading_body():
             copy_stream(body.iter_chunks(CHUNK_BYTES), file, stop)
 
     def _transfers(self) -> Any:
@@ -216,6 +250,8 @@ def has_foreign_hooks(client: Any) -> bool:
 def _is_foreign(handler: Any) -> bool:
     while isinstance(handler, partial):
         handler = handler.func
+    if getattr(handler, "enabled", True) is False:
+        return False  # moto's, which stays in every client after its import; it says whether it listens
     owner = getattr(handler, "__self__", None)
     module = type(owner).__module__ if owner is not None else getattr(handler, "__module__", "") or ""
     return module.split(".")[0] not in ("botocore", "boto3", "s3transfer") or module == "botocore.stub"
@@ -236,7 +272,11 @@ def open_engine(
     with SdkEngine(client, bucket, options) as sdk:
         asks_for_sdk = options.only_sdk or not native_transfer or not native.is_available()
         store = None if asks_for_sdk or has_foreign_hooks(client) else _native_store(client, bucket)
-        yield sdk if store is None else native.NativeEngine(store, sdk)
+        if store is None:
+            yield sdk
+            return
+        with native.NativeEngine(store, sdk) as engine:
+            yield engine
 
 
 _SDK_ONLY_CONFIG = (
@@ -264,7 +304,7 @@ def _native_store(client: Any, bucket: str) -> Any | None:
     try:
         verify: Any = client._endpoint.http_session._verify  # noqa: SLF001
         signer: Any = client._request_signer  # noqa: SLF001
-        credentials = cast("Any", signer._credentials)  # noqa: SLF001
+        credentials: Any = signer._credentials  # noqa: SLF001
     except AttributeError:
         return None  # another botocore; its client remains
     understood = (
@@ -287,7 +327,7 @@ def _native_store(client: Any, bucket: str) -> Any | None:
     renewable = isinstance(credentials, RefreshableCredentials)
 
     def current_credentials() -> dict[str, Any]:
-        frozen = credentials.get_frozen_credentials()  # renews when due, once under concurrency
+        frozen = cast("Any", credentials).get_frozen_credentials()  # renews when due, once under concurrency
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,

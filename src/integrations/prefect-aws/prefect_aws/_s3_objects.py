@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, closing
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from prefect_aws._clients import client_for
 from prefect_aws._s3_engine import (
     CHUNK_BYTES,
     MULTIPART_BYTES,
-    READ_BACKOFF,
+    BrokenBody,
     TransferOptions,
-    is_broken_body,
+    object_errors,
     open_engine,
+    read_again,
+    reading_body,
 )
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
-from prefect_aws.errors import AwsObjectNotFound, aws_errors
+from prefect_aws.errors import (
+    AwsBucketNotFound,
+    AwsError,
+    AwsNotFound,
+    AwsObjectNotFound,
+    AwsThrottled,
+    AwsUnavailable,
+    aws_errors,
+    error_class,
+)
 from prefect_aws.settings import AwsSettings
+from prefect_integration_kit.files import complete_or_absent, ignore_rules
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.progress import Progress
 from prefect_integration_kit.syncing import Compare, SyncPlan, SyncSummary, files_without_object
@@ -33,24 +45,29 @@ from prefect_integration_kit.transfer import (
     Summary,
     TransferStopped,
     Upload,
-    complete_or_absent,
     copy_stream,
     download_all,
     plan_download,
     plan_upload,
     upload_all,
 )
-from prefect_integration_kit.waiting import retry
+from prefect_integration_kit.waiting import Backoff, retry
 
 DELETE_BATCH = 1000
 """Keys that one DeleteObjects request takes (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
+
+DELETE_BACKOFF = Backoff(deadline_seconds=30)
+"""For keys of a batch that S3 was too busy to delete."""
 
 Credentials = AwsCredentials | MinIOCredentials
 NO_OPTIONS = TransferOptions()
 
 
 def s3_client(
-    credentials: Credentials, parameters: AwsClientParameters | None = None, max_concurrency: int = 10
+    credentials: Credentials,
+    parameters: AwsClientParameters | None = None,
+    max_concurrency: int = 10,
+    signature_version: str | None = None,
 ) -> Any:
     """Take the kept S3 client of an identity.
 
@@ -58,12 +75,16 @@ def s3_client(
         credentials: Who asks.
         parameters: Client parameters that go before those of the credentials, where set.
         max_concurrency: Connections to keep open, where the client's configuration does not say.
+        signature_version: How requests are signed, where the client's configuration does not say.
     """
-    if parameters is not None and parameters.model_fields_set:
-        own = {name: getattr(parameters, name) for name in parameters.model_fields_set}
-        merged = credentials.aws_client_parameters.model_copy(update=own)
-        credentials = credentials.model_copy(update={"aws_client_parameters": merged})
-    return client_for(credentials, "s3", max_pool_connections=max(10, max_concurrency))
+    # A copy, because botocore writes its defaults into the nested mappings of a client's configuration.
+    merged = credentials.aws_client_parameters.model_copy(deep=True)
+    if parameters is not None:
+        own = parameters.model_copy(deep=True)
+        merged = merged.model_copy(update={name: getattr(own, name) for name in parameters.model_fields_set})
+    credentials = credentials.model_copy(update={"aws_client_parameters": merged})
+    config = {"signature_version": signature_version} if signature_version else None
+    return client_for(credentials, "s3", max_pool_connections=max(10, max_concurrency), config=config)
 
 
 @dataclass(frozen=True)
@@ -76,21 +97,28 @@ class S3Objects:
     native_transfer: bool = True
 
     @classmethod
-    def open(cls, credentials: Credentials, bucket: str, parameters: AwsClientParameters | None = None) -> S3Objects:
+    def open(
+        cls,
+        credentials: Credentials,
+        bucket: str,
+        parameters: AwsClientParameters | None = None,
+        signature_version: str | None = None,
+    ) -> S3Objects:
         """Take a shared client whose connection pool serves all threads of a folder transfer.
 
         Args:
             credentials: Who asks.
             bucket: Name of the bucket.
             parameters: Client parameters that go before those of the credentials, where set.
+            signature_version: How requests are signed, where the client's configuration does not say.
 
         Raises:
             ValueError: If the name of the bucket is empty or begins with `s3://`.
         """
-        if not bucket or "/" in bucket:
+        if not bucket or ("/" in bucket and not bucket.startswith("arn:")):  # access points have slashes in their ARN
             raise ValueError(f"Bucket name {bucket!r} is not valid. Give the bare name, without s3:// and folders.")
         settings = AwsSettings().s3
-        client = s3_client(credentials, parameters, settings.max_concurrency)
+        client = s3_client(credentials, parameters, settings.max_concurrency, signature_version)
         return cls(client, bucket, settings.max_concurrency, settings.native_transfer)
 
     def url(self, key: str = "") -> str:
@@ -99,37 +127,61 @@ class S3Objects:
 
     # One object ------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _errors(self, key: str) -> Generator[None, None, None]:
+        """Name the object in errors, and tell a missing object from a missing bucket."""
+        try:
+            with object_errors(self.url(key)):
+                yield
+        except AwsObjectNotFound as exc:
+            if exc.code == "404":  # of a HEAD request, whose answer does not say what is missing
+                self.require_bucket(exc)
+            raise
+
+    def require_bucket(self, cause: Exception | None = None) -> None:
+        """Raise `AwsBucketNotFound` if there is no such bucket; silent when this may not be asked."""
+        try:
+            with aws_errors(self.url()):
+                self.client.head_bucket(Bucket=self.bucket)
+        except AwsNotFound as exc:
+            raise AwsBucketNotFound(
+                f"Bucket {self.bucket!r} does not exist. {AwsBucketNotFound.remedy}", subject=self.url(), code=exc.code
+            ) from cause
+        except AwsError:
+            return
+
     def read(self, key: str) -> bytes:
         """Read one object into memory."""
 
         def attempt() -> bytes:
-            with closing(self.client.get_object(Bucket=self.bucket, Key=key)["Body"]) as body:
+            response = self.client.get_object(Bucket=self.bucket, Key=key)
+            with closing(response["Body"]) as body, reading_body():
                 return body.read()
 
-        with aws_errors(self.url(key)):
-            return retry(attempt, is_transient=is_broken_body, backoff=READ_BACKOFF)
+        with self._errors(key):
+            return read_again(attempt)
 
     def write(self, key: str, content: bytes, options: TransferOptions = NO_OPTIONS) -> str:
         """Store bytes under a key and return the key."""
-        _require_bytes(content)
+        content = _bytes(content)
         if len(content) < MULTIPART_BYTES:
-            with aws_errors(self.url(key)):
+            with self._errors(key):
                 self.client.put_object(Bucket=self.bucket, Key=key, Body=content, **options.extra_args)
             return key
         return self.upload_from(io.BytesIO(content), key, options)
 
     def head(self, key: str) -> RemoteObject | None:
-        """Look at one object without reading it; `None` when it does not exist."""
+        """Look at one object without reading it; `None` when it, or the bucket, does not exist."""
         try:
-            with aws_errors(self.url(key)):
+            with object_errors(self.url(key)):
                 found = self.client.head_object(Bucket=self.bucket, Key=key)
         except AwsObjectNotFound:
             return None
         return RemoteObject(key, found["ContentLength"], found["LastModified"], found.get("ETag"))
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, subject: str | None = None) -> None:
         """Delete one object; one that does not exist is no error."""
-        with aws_errors(self.url(key)):
+        with object_errors(subject or self.url(key)):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def delete_many(self, keys: Iterable[str]) -> int:
@@ -137,45 +189,73 @@ class S3Objects:
         remaining, count = list(keys), 0
         while remaining:
             batch, remaining = remaining[:DELETE_BATCH], remaining[DELETE_BATCH:]
-            with aws_errors(self.url()):
-                answer = self.client.delete_objects(
-                    Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
-                )
-            for failure in answer.get("Errors", []):
-                raise PermissionError(f"{self.url(failure['Key'])} was not deleted: {failure.get('Message')}")
             count += len(batch)
+            self._delete_batch(batch)
         return count
 
-    def download(self, key: str, target: Path, options: TransferOptions = NO_OPTIONS) -> Path:
-        """Write one object to a file, which appears when it is complete."""
-        stop = threading.Event()
-        with complete_or_absent(target) as part, aws_errors(self.url(key)):
-            if options.callback is None and options.config is None:
-                size = retry(
-                    lambda: self._download_small(key, part, options), is_transient=is_broken_body, backoff=READ_BACKOFF
+    def _delete_batch(self, batch: list[str]) -> None:
+        left = batch
+
+        def attempt() -> None:
+            nonlocal left
+            with aws_errors(self.url()):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in left], "Quiet": True}
                 )
-                if size is None:
-                    return target.absolute()
-            else:
-                size = MULTIPART_BYTES
-            with self._engine(options) as engine:
-                engine.download(Download(key, target, size), part, stop)
+            failures: list[dict[str, str]] = answer.get("Errors", [])
+            if not failures:
+                return
+            left = [failure["Key"] for failure in failures]
+            errors = [_deletion_error(self.url(failure["Key"]), failure) for failure in failures]
+            # One that will not go away decides: then trying the others again would not help.
+            raise next((error for error in errors if not _is_busy(error)), errors[0])
+
+        retry(attempt, is_transient=_is_busy, backoff=DELETE_BACKOFF)
+
+    def download(
+        self,
+        key: str,
+        target: Path,
+        options: TransferOptions = NO_OPTIONS,
+        stop: threading.Event | None = None,
+    ) -> Path:
+        """Write one object to a file, which appears when it is complete."""
+        stop = stop or threading.Event()
+        with self._errors(key), complete_or_absent(target) as part:
+            size: int | None = MULTIPART_BYTES
+            if options.callback is None and options.config is None:
+                size = read_again(lambda: self._download_small(key, part, options, stop))
+            if size is not None:
+                with self._engine(options) as engine:
+                    engine.download(Download(key, target, size), part, stop)
         return target.absolute()
 
-    def _download_small(self, key: str, part: Path, options: TransferOptions) -> int | None:
+    def _download_small(self, key: str, part: Path, options: TransferOptions, stop: threading.Event) -> int | None:
         """Write a small object, or return the size of one that should move in parts."""
         response = self.client.get_object(Bucket=self.bucket, Key=key, **options.extra_args)
         with closing(response["Body"]) as body:
             if response["ContentLength"] >= MULTIPART_BYTES:
                 return int(response["ContentLength"])
-            with part.open("wb") as file:
-                copy_stream(body.iter_chunks(CHUNK_BYTES), file, threading.Event())
+            with part.open("wb") as file, reading_body():
+                copy_stream(body.iter_chunks(CHUNK_BYTES), file, stop)
         return None
 
     def download_to(self, key: str, file: BinaryIO, options: TransferOptions = NO_OPTIONS) -> BinaryIO:
         """Write one object to an open file."""
         _require_binary(file)
-        with aws_errors(self.url(key)):
+
+        def attempt() -> bytes | None:
+            response = self.client.get_object(Bucket=self.bucket, Key=key, **options.extra_args)
+            with closing(response["Body"]) as body, reading_body():
+                return body.read() if response["ContentLength"] < MULTIPART_BYTES else None
+
+        with self._errors(key):
+            if options.callback is None and options.config is None:
+                # Held until it is complete, so that a broken connection leaves the file untouched.
+                content = read_again(attempt)
+                if content is not None:
+                    file.write(content)
+                    return file
             self.client.download_fileobj(
                 self.bucket,
                 key,
@@ -186,23 +266,29 @@ class S3Objects:
             )
         return file
 
-    def upload(self, source: Path, key: str, options: TransferOptions = NO_OPTIONS) -> str:
+    def upload(
+        self,
+        source: Path,
+        key: str,
+        options: TransferOptions = NO_OPTIONS,
+        stop: threading.Event | None = None,
+    ) -> str:
         """Store one file under a key and return the key."""
         if source.is_dir():
             raise IsADirectoryError(f"{str(source)!r} is a folder. Upload it with upload_from_folder.")
         if not source.exists():
-            raise FileNotFoundError(f"File {str(source)!r} does not exist.")
+            raise FileNotFoundError(f"File {str(source)!r} does not exist. Check the path.")
         item = Upload(source, key, source.stat().st_size)
-        with self._engine(options) as engine:
-            engine.upload(item, threading.Event())
+        with self._errors(key), self._engine(options) as engine:
+            engine.upload(item, stop or threading.Event())
         return key
 
     def upload_from(self, file: BinaryIO, key: str, options: TransferOptions = NO_OPTIONS) -> str:
         """Store what an open file holds, from its position on, and return the key."""
         _require_binary(file)
-        with aws_errors(self.url(key)):
+        with self._errors(key):
             self.client.upload_fileobj(
-                file,
+                _KeptOpen(file),
                 self.bucket,
                 key,
                 ExtraArgs=dict(options.extra_args) or None,
@@ -215,17 +301,24 @@ class S3Objects:
         """Copy an object through this machine, part by part."""
 
         def attempt() -> str:
-            with aws_errors(source.url(from_key)):
-                body = source.client.get_object(Bucket=source.bucket, Key=from_key)["Body"]
-            with closing(body):
-                return self.upload_from(body, key, options)
+            with source._errors(from_key):
+                response = source.client.get_object(Bucket=source.bucket, Key=from_key)
+            with closing(response["Body"]) as body:
+                reader = _BodyReader(body)
+                try:
+                    return self.upload_from(cast("BinaryIO", reader), key, options)
+                except Exception as exc:
+                    if reader.broken is not None:  # the source's fault, whatever the upload made of it
+                        raise reader.broken from exc
+                    raise
 
-        return retry(attempt, is_transient=is_broken_body, backoff=READ_BACKOFF)
+        with object_errors(source.url(from_key)):
+            return read_again(attempt)
 
     def copy(self, from_key: str, to_bucket: str, to_key: str, arguments: dict[str, Any]) -> str:
         """Copy an object inside S3 and return its new key."""
         source = {"Bucket": self.bucket, "Key": from_key}
-        with aws_errors(f"{self.url(from_key)} to s3://{to_bucket}/{to_key}"):
+        with object_errors(f"{self.url(from_key)} to s3://{to_bucket}/{to_key}"):
             try:
                 self.client.copy_object(CopySource=source, Bucket=to_bucket, Key=to_key, **arguments)
             except self.client.exceptions.ClientError as exc:
@@ -240,7 +333,7 @@ class S3Objects:
         if (self.bucket, from_key) == (to_bucket, to_key):
             raise ValueError(f"{self.url(from_key)} cannot be moved onto itself.")
         self.copy(from_key, to_bucket, to_key, {})
-        self.delete(from_key)
+        self.delete(from_key, f"{self.url(from_key)} was copied to s3://{to_bucket}/{to_key} but not deleted")
         return to_key
 
     def presign(
@@ -374,11 +467,14 @@ class S3Objects:
         stop: threading.Event | None = None,
     ) -> SyncSummary:
         """Store what changed in a folder."""
+        ignore_lines = list(ignore_lines or ())
         plan = list(plan_upload(directory, prefix, ignore_lines))
         remote = {item.key: item for item in self.iterate(prefix)}
         due = SyncPlan(compare)
         moved = self._upload(due.uploads(plan, remote), prefix, NO_OPTIONS, stop)
-        gone = remote.keys() - {item.key for item in plan} - {prefix} if delete else ()
+        gone: set[str] = remote.keys() - {item.key for item in plan} if delete else set()
+        is_ignored = ignore_rules(ignore_lines or ())  # an ignored file may well exist
+        gone = {key for key in gone if not key.endswith("/") and not is_ignored(key[len(prefix) :])}
         return SyncSummary(moved.files, due.skipped, self.delete_many(sorted(gone)), moved.size_bytes)
 
     def sync_down(
@@ -402,14 +498,62 @@ class S3Objects:
         return SyncSummary(moved.files, due.skipped, len(gone), moved.size_bytes)
 
 
-def _require_bytes(content: object) -> None:
-    if not isinstance(content, bytes | bytearray | memoryview):
-        raise TypeError(f"content is a {type(content).__name__}; give bytes, for example text.encode().")
+class _KeptOpen:
+    """A file that boto3 cannot close: it belongs to the caller."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _BodyReader(io.RawIOBase):
+    """A response's body as an unseekable file, which remembers that it broke off."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self.broken: BrokenBody | None = None
+
+    def readable(self) -> bool:
+        """Say that it is."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes, all by default."""
+        try:
+            with reading_body():
+                return self._body.read(None if size < 0 else size)
+        except BrokenBody as exc:
+            self.broken = exc
+            raise
+
+
+def _bytes(content: object) -> bytes:
+    if isinstance(content, bytes | bytearray):
+        return content  # pyright: ignore[reportReturnType] - bytes to all who read it
+    if isinstance(content, memoryview):
+        return content.tobytes()
+    raise TypeError(f"content is a {type(content).__name__}; give bytes, for example text.encode().")
 
 
 def _require_binary(file: object) -> None:
-    if isinstance(file, io.TextIOBase):
+    if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
         raise TypeError("The file object is open in text mode. Open it in binary mode: 'rb' or 'wb'.")
+
+
+def _deletion_error(subject: str, failure: Mapping[str, str]) -> AwsError:
+    code = failure.get("Code", "")
+    return error_class(code)(
+        f"{subject} was not deleted: {failure.get('Message') or code} ({code}).", subject=subject, code=code
+    )
+
+
+def _is_busy(error: Exception) -> bool:
+    return isinstance(error, AwsThrottled | AwsUnavailable)
 
 
 def _require_folder(path: Path) -> None:

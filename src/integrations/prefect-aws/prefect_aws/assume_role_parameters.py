@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .utilities import hash_collection
 
@@ -26,6 +26,8 @@ class AssumeRoleParameters(BaseModel):
         )
         ```
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     RoleSessionName: str | None = Field(
         default=None,

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from prefect import task
+from prefect.tasks import task
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
+from prefect_integration_kit.logs import run_logger
 
-from ._logging import run_logger
 from .credentials import AwsCredentials, ClientType
 from .errors import aws_errors
 
@@ -18,7 +18,7 @@ def _submit(
     aws_credentials: AwsCredentials,
     options: dict[str, Any],
 ) -> str:
-    logger = run_logger()
+    logger = run_logger(__name__)
     logger.info("Submitting Batch job %s to queue %s", job_name, job_queue)
     client = aws_credentials.get_client(ClientType.BATCH)
     with aws_errors(f"Batch job {job_name!r} (queue {job_queue!r}, definition {job_definition!r})"):

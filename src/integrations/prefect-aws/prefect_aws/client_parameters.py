@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel, Field, FilePath, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, field_validator, model_validator
 
 from .utilities import hash_collection
 
@@ -37,6 +37,8 @@ class AwsClientParameters(BaseModel):
         ```
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     api_version: str | None = Field(
         default=None,
         title="API Version",
@@ -66,6 +68,7 @@ class AwsClientParameters(BaseModel):
     config: dict[str, Any] | None = Field(
         default=None,
         title="Botocore Config",
+        repr=False,  # the URL of a proxy may have a password in it
         description="Arguments of botocore's Config: retries, proxies, timeouts, s3 and others. The "
         "signature_version 'unsigned' sends requests without credentials.",
     )
@@ -85,7 +88,7 @@ class AwsClientParameters(BaseModel):
         if not isinstance(options, dict):
             return options
         options = dict(cast("dict[str, Any]", options))
-        if type(options.get("signature_version")).__name__ == "_UNSIGNED":  # not JSON; botocore's marker object
+        if type(options.get("signature_version")).__module__ == "botocore":  # its marker, which is not JSON
             options["signature_version"] = _UNSIGNED
         return options
 

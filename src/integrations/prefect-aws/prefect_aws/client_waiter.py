@@ -3,12 +3,12 @@
 import copy
 from typing import Any, cast
 
-from prefect import task
+from prefect.tasks import task
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
+from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
-from ._logging import run_logger
 from .credentials import AwsCredentials
 from .errors import (
     AwsConnectionFailed,
@@ -146,10 +146,10 @@ async def aclient_waiter(
     wait = await run_sync_in_worker_thread(
         _Wait.open, client, waiter_name, aws_credentials, waiter_definition, waiter_kwargs
     )
-    run_logger().info("Waiting on %s job", client)
+    run_logger(__name__).info("Waiting on %s job", client)
     while (delay := await run_sync_in_worker_thread(wait.look)) is not None:
         await _clock.asleep(delay)
-    run_logger().info("Finished waiting on %s job", client)
+    run_logger(__name__).info("Finished waiting on %s job", client)
 
 
 @sync_task(aclient_waiter)
@@ -200,7 +200,7 @@ def client_waiter(
         ```
     """
     wait = _Wait.open(client, waiter_name, aws_credentials, waiter_definition, waiter_kwargs)
-    run_logger().info("Waiting on %s job", client)
+    run_logger(__name__).info("Waiting on %s job", client)
     while (delay := wait.look()) is not None:
         _clock.sleep(delay)
-    run_logger().info("Finished waiting on %s job", client)
+    run_logger(__name__).info("Finished waiting on %s job", client)

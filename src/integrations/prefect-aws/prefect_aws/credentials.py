@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
+from prefect_integration_kit.blocks import QuickKey
+
 from . import _assume_role, _clients
 from .assume_role_parameters import AssumeRoleParameters
 from .client_parameters import AwsClientParameters
@@ -29,7 +31,7 @@ class ClientType(Enum):
     SECRETS_MANAGER = "secretsmanager"
 
 
-class AwsCredentials(CredentialsBlock):
+class AwsCredentials(QuickKey, CredentialsBlock):
     """Authenticate to AWS by access key, profile, or whatever boto3 finds, and assume a role where one is named.
 
     What the block does not say is looked for
@@ -48,7 +50,7 @@ class AwsCredentials(CredentialsBlock):
         ```
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     _logo_url = _LOGO_AWS  # pyright: ignore[reportAssignmentType]
     _block_type_name = "AWS Credentials"
@@ -205,7 +207,7 @@ class AwsCredentials(CredentialsBlock):
         return self.get_client(ClientType.SECRETS_MANAGER)
 
 
-class MinIOCredentials(CredentialsBlock):
+class MinIOCredentials(QuickKey, CredentialsBlock):
     """Authenticate to MinIO, or another store that speaks S3, by user and password.
 
     Example:
@@ -219,7 +221,7 @@ class MinIOCredentials(CredentialsBlock):
         ```
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     _logo_url = _LOGO_MINIO  # pyright: ignore[reportAssignmentType]
     _block_type_name = "MinIO Credentials"

@@ -39,6 +39,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
+from pydantic import SecretBytes, SecretStr
+
 from prefect_integration_kit.redact import Redactor, Secret
 from prefect_integration_kit.waiting import WaitTimeout
 
@@ -46,7 +48,8 @@ from prefect_integration_kit.waiting import WaitTimeout
 class AwsError(Exception):
     """A request to AWS failed.
 
-    Attributes:
+    Args:
+        message: What `str` says: the thing, what is wrong, and the remedy.
         subject: What the request was about, such as `Secret 'db'`.
         code: AWS's error code, or the name of the SDK's exception where AWS was not reached; empty when neither is
             known.
@@ -246,6 +249,9 @@ _BY_STATUS: dict[int, type[AwsError]] = {
     404: AwsNotFound,
     429: AwsThrottled,
 }
+# What is shorter stands in every other word, and hiding it would only garble the message; what is longer is not
+# repeated by AWS as a whole, and takes the redactor minutes to prepare.
+_MIN_MASKED, _MAX_MASKED = 4, 2000
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 _SKEWED = ("signature expired", "signature not yet current")
 
@@ -292,26 +298,32 @@ def translate(
     """
     if not _is_sdk_error(exc):
         return None
-    _mask(exc, Redactor(secrets))
     source = _with_answer(exc)
     response = cast("dict[str, Any]", getattr(source, "response", None) or {})
-    answer = cast("dict[str, Any]", response.get("Error") or {})
-    operation = str(getattr(source, "operation_name", "") or "")
+    answer: dict[str, Any] = response.get("Error") or {}
     code = str(answer.get("Code") or type(exc).__name__)
+    operation = str(getattr(source, "operation_name", "") or "")
     cls = _classify(exc, code, response)
     if cls is AwsNotFound:
         cls = not_found
-    what = str(answer.get("Message") or exc).strip().rstrip(".")
-    if cls is AwsUnknownService:
-        what = "boto3 knows no such service"  # its own message lists all of them
+    remedy = _remedy(cls, exc, operation, response)
+    _mask(exc, secrets)
     where = f"{code} in {operation}" if operation else code
-    message = f"{subject}: {what} ({where}). {_remedy(cls, exc, operation, response)}".rstrip()
+    message = f"{subject}: {_reason(cls, exc, source)} ({where}). {remedy}".rstrip()
     error = _combined_class(cls, type(exc))(message, subject=subject, code=code)
     for name, value in vars(exc).items():
         vars(error).setdefault(name, value)
     if source is not exc:
-        vars(error).setdefault("response", response)
+        vars(error).setdefault("response", getattr(source, "response", {}))
     return error
+
+
+def _reason(cls: type[AwsError], exc: Exception, source: BaseException) -> str:
+    if cls is AwsUnknownService:
+        return "boto3 knows no such service"  # its own message lists all that it knows
+    response: dict[str, Any] = getattr(source, "response", None) or {}
+    answer: dict[str, Any] = response.get("Error") or {}
+    return str(answer.get("Message") or exc).strip().rstrip(".")
 
 
 def _is_sdk_error(exc: BaseException) -> bool:
@@ -335,7 +347,14 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def error_class(code: str) -> type[AwsError]:
-    """The class of an AWS error code or an SDK exception's name; `AwsError` for one that is not known."""
+    """Find the class of an error.
+
+    Args:
+        code: AWS's error code, or the name of an SDK exception.
+
+    Returns:
+        The class; `AwsError` itself for a code that is not known.
+    """
     return _BY_CODE.get(code, AwsError)
 
 
@@ -380,13 +399,28 @@ def _remedy(cls: type[AwsError], exc: Exception, operation: str, response: dict[
     return cls.remedy.format(operation=operation or "the request")
 
 
-def _mask(exc: Exception, redactor: Redactor) -> None:
-    for error in _chain(exc):
-        if isinstance(error, OSError) or not redactor.found_in(f"{error.args!r} {vars(error)!r}"):
-            continue
+def _mask(exc: Exception, secrets: Iterable[Secret]) -> None:
+    """Mask secrets in an exception and in those behind it, which stay visible as its causes."""
+    errors = [error for error in _chain(exc) if not isinstance(error, OSError)]
+    text = "".join(f"{error.args!r} {vars(error)!r}" for error in errors)
+    redactor = Redactor(part for secret in secrets for part in _parts_to_mask(secret, text))
+    if not redactor.found_in(text):
+        return
+    for error in errors:
         error.args = tuple(_masked(error.args, redactor))
         for name, value in vars(error).items():
             setattr(error, name, _masked(value, redactor))
+
+
+def _parts_to_mask(secret: Secret, text: str) -> list[str]:
+    """What of a secret to look for: all of it, but of a long one only lines that are there, to be quick."""
+    plain = secret.get_secret_value() if isinstance(secret, SecretStr | SecretBytes) else secret or ""
+    plain = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
+    if len(plain) < _MIN_MASKED:
+        return []
+    if len(plain) <= _MAX_MASKED:
+        return [plain]
+    return [line for line in plain.splitlines() if len(line) >= _MIN_MASKED and line in text]
 
 
 def _masked(value: Any, redactor: Redactor) -> Any:

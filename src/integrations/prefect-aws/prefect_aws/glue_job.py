@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from prefect.blocks.abstract import JobBlock, JobRun
 from pydantic import BaseModel, Field
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, apoll, poll
 
@@ -201,7 +202,7 @@ class GlueJobRun(BaseModel, JobRun[str]):
             self.logger.info("Stopped %s, because the wait for it was cancelled", self._subject)
 
 
-class GlueJobBlock(JobBlock[str]):
+class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgument] - `JobBlock[str]` would be a block of its own
     """A job that is defined in AWS Glue.
 
     Example:
@@ -218,6 +219,10 @@ class GlueJobBlock(JobBlock[str]):
             return glue_job_run.fetch_result()
         ```
     """
+
+    _logo_url = "https://cdn.sanity.io/images/3ugk85nk/production/d74b16fe84ce626345adf235a47008fea2869a60-225x225.png"  # pyright: ignore[reportAssignmentType]
+    _block_type_name = "GlueJobBlock"
+    _documentation_url = "https://docs.prefect.io/integrations/prefect-aws"  # pyright: ignore[reportAssignmentType]
 
     job_name: str = Field(default=..., title="AWS Glue Job Name", description="Name of the job definition.")
     arguments: dict[str, Any] | None = Field(

@@ -41,10 +41,11 @@ from typing import Any, Literal
 from prefect.blocks.core import Block
 from pydantic import Field
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.logs import run_logger
 
 from ._clients import client_for
-from ._logging import run_logger
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest, aws_errors
 
@@ -56,7 +57,7 @@ _MAX_CLIENT_CONTEXT_BYTES = 3583
 _CLIENT_CONFIG = {"read_timeout": 910, "tcp_keepalive": True}
 
 
-class LambdaFunction(Block):
+class LambdaFunction(QuickKey, Block):
     """A function that is deployed to AWS Lambda.
 
     Example:
@@ -110,11 +111,13 @@ class LambdaFunction(Block):
         if client_context is not None:
             request["ClientContext"] = _encoded(client_context, subject)
         client = client_for(self.aws_credentials, "lambda", config=_CLIENT_CONFIG)
-        run_logger().info("Invoking %s (%s)", subject, invocation_type)
+        run_logger(__name__).info("Invoking %s (%s)", subject, invocation_type)
         with aws_errors(subject):
             response: dict[str, Any] = client.invoke(**request)
         if fault := response.get("FunctionError"):
-            run_logger().warning("%s ended in an error (%s). The response's Payload says which.", subject, fault)
+            run_logger(__name__).warning(
+                "%s ended in an error (%s). The response's Payload says which.", subject, fault
+            )
         return response
 
     async def ainvoke(

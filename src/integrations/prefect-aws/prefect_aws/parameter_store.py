@@ -4,13 +4,15 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from prefect import task
 from prefect.blocks.abstract import SecretBlock
+from prefect.tasks import task
 from pydantic import Field
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread, sync_task
+from prefect_integration_kit.logs import run_logger
 
-from ._logging import run_logger
+from ._sdk_logs import silent_sdk
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest, AwsParameterNotFound, aws_errors
 
@@ -32,9 +34,9 @@ def _read(name: str, credentials: AwsCredentials, version: int | None = None, la
     selector = version if version is not None else label
     full_name = name if selector is None else f"{name}:{selector}"
     client = _client(credentials)
-    with aws_errors(_subject(full_name), not_found=AwsParameterNotFound):
+    with aws_errors(_subject(full_name), not_found=AwsParameterNotFound), silent_sdk():
         answer = client.get_parameter(Name=full_name, WithDecryption=True)
-    run_logger().info("Read parameter %s", full_name)
+    run_logger(__name__).info("Read parameter %s", full_name)
     return str(answer["Parameter"]["Value"])
 
 
@@ -48,11 +50,16 @@ def _write(
 ) -> int:
     kind = parameter_type or ("SecureString" if isinstance(value, str) else "StringList")
     text = value if isinstance(value, str) else _joined(name, value)
+    if not text:
+        raise AwsInvalidRequest(
+            f"{_subject(name)}: the value is empty, which the parameter store does not hold.",
+            subject=_subject(name),
+        )
     client = _client(credentials)
     secrets = [value] if isinstance(value, str) else list(value)
-    with aws_errors(_subject(name), secrets=secrets):
+    with aws_errors(_subject(name), secrets=secrets), silent_sdk():
         answer = client.put_parameter(Name=name, Value=text, Type=kind, Overwrite=overwrite, **options)
-    run_logger().info("Wrote parameter %s as %s", name, kind)
+    run_logger(__name__).info("Wrote parameter %s as %s", name, kind)
     return int(answer["Version"])
 
 
@@ -71,20 +78,20 @@ def _delete(name: str, credentials: AwsCredentials) -> None:
     client = _client(credentials)
     with aws_errors(_subject(name), not_found=AwsParameterNotFound):
         client.delete_parameter(Name=name)
-    run_logger().info("Deleted parameter %s", name)
+    run_logger(__name__).info("Deleted parameter %s", name)
 
 
 def _read_path(path: str, credentials: AwsCredentials, recursive: bool = True) -> dict[str, str]:
     client = _client(credentials)
     subject = f"Parameters below {path!r}"
     found: dict[str, str] = {}
-    with aws_errors(subject, not_found=AwsParameterNotFound):
+    with aws_errors(subject, not_found=AwsParameterNotFound), silent_sdk():
         pages = client.get_paginator("get_parameters_by_path").paginate(
             Path=path, Recursive=recursive, WithDecryption=True
         )
         for page in pages:
             found.update((item["Name"], item["Value"]) for item in page["Parameters"])
-    run_logger().info("Read %d parameters below %s", len(found), path)
+    run_logger(__name__).info("Read %d parameters below %s", len(found), path)
     return found
 
 
@@ -261,7 +268,7 @@ def delete_parameter(name: str, aws_credentials: AwsCredentials) -> None:
     _delete(name, aws_credentials)
 
 
-class AwsParameter(SecretBlock):
+class AwsParameter(QuickKey, SecretBlock):
     """A parameter in AWS Systems Manager's parameter store.
 
     Example:
@@ -464,12 +471,12 @@ class AwsParameter(SecretBlock):
     def _remove(self) -> None:
         _delete(self.parameter_name, self.aws_credentials)
 
-    async def adelete_parameter(self) -> None:
-        """Async form of `delete_parameter`."""
+    async def adelete_secret(self) -> None:
+        """Async form of `delete_secret`."""
         await run_sync_in_worker_thread(self._remove)
 
-    @async_dispatch(adelete_parameter)
-    def delete_parameter(self) -> None:
+    @async_dispatch(adelete_secret)
+    def delete_secret(self) -> None:
         """Delete the parameter with all its versions.
 
         Raises:

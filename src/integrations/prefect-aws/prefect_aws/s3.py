@@ -5,25 +5,26 @@ the extra `fast` installed (`pip install "prefect-aws[fast]"`) they use a native
 boto3 can do; `PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER=false` switches it off.
 """
 
+import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, Union
 from uuid import uuid4
 
-from prefect import task
 from prefect.blocks.abstract import ObjectStorageBlock
 from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
+from prefect.tasks import task
 from pydantic import Field, HttpUrl, field_validator
 
 from prefect_aws._s3_objects import Credentials, S3Objects, TransferOptions, s3_client
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread, sync_task
+from prefect_integration_kit.files import read_ignore_file
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.paths import folder_prefix, object_key
 from prefect_integration_kit.syncing import SyncSummary
-from prefect_integration_kit.transfer import read_ignore_file
 from prefect_integration_kit.waiting import apoll, poll
 
 StorageClass = Literal[
@@ -642,11 +643,11 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     ) -> list[dict[str, Any]]:
         objects, prefix = self._objects(), self._prefix(folder)
         found = objects.list(prefix, delimiter, page_size, max_items, jmespath_query)
-        if not found and prefix and not folder.endswith("/"):
+        if not found and prefix and not str(folder).endswith("/"):
             # The path may name one object rather than a folder.
             key = prefix.rstrip("/")
             same = objects.list(key, delimiter, page_size, 1, jmespath_query)
-            found = [item for item in same if item.get("Key") == key]
+            found = [item for item in same if isinstance(item, dict) and item.get("Key") == key]  # a query may reshape
         return found
 
     async def alist_objects(
@@ -700,17 +701,25 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
 
     # Downloads
 
-    def _download_object_to_path(self, from_path: str, to_path: str | Path | None, options: dict[str, Any]) -> Path:
+    def _download_object_to_path(
+        self,
+        from_path: str,
+        to_path: str | Path | None,
+        options: dict[str, Any],
+        stop: threading.Event | None = None,
+    ) -> Path:
         key = self._key(from_path)
         target = _local(to_path if to_path is not None else PurePosixPath(key).name)
         self.logger.info("Downloading s3://%s/%s to %s", self.bucket_name, key, target)
-        return self._objects().download(key, target, TransferOptions.parse(options))
+        return self._objects().download(key, target, TransferOptions.parse(options), stop)
 
     async def adownload_object_to_path(
         self, from_path: str, to_path: str | Path | None = None, **download_kwargs: Any
     ) -> Path:
         """Async form of `download_object_to_path`."""
-        return await run_sync_in_worker_thread(self._download_object_to_path, from_path, to_path, download_kwargs)
+        return await run_stoppable(
+            lambda stop: self._download_object_to_path(from_path, to_path, download_kwargs, stop)
+        )
 
     @async_dispatch(adownload_object_to_path)
     def download_object_to_path(
@@ -886,11 +895,12 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
         to_path: str | None,
         options: dict[str, Any],
         request: dict[str, Any],
+        stop: threading.Event | None = None,
     ) -> str:
         source = _local(from_path)
         key = self._key(to_path if to_path is not None else source.name)
         self.logger.info("Uploading %s to s3://%s/%s", source, self.bucket_name, key)
-        return self._objects().upload(source, key, TransferOptions.parse(options, **request))
+        return self._objects().upload(source, key, TransferOptions.parse(options, **request), stop)
 
     async def aupload_from_path(
         self,
@@ -904,7 +914,9 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     ) -> str:
         """Async form of `upload_from_path`."""
         request = _request(storage_class, server_side_encryption, kms_key_id)
-        return await run_sync_in_worker_thread(self._upload_from_path, from_path, to_path, upload_kwargs, request)
+        return await run_stoppable(
+            lambda stop: self._upload_from_path(from_path, to_path, upload_kwargs, request, stop)
+        )
 
     @async_dispatch(aupload_from_path)
     def upload_from_path(
@@ -1204,7 +1216,9 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     def _presigned_url(
         self, path: str, method: Literal["GET", "PUT"], expires_in_seconds: int, parameters: dict[str, Any]
     ) -> str:
-        return self._objects().presign(self._key(path), method, expires_in_seconds, parameters)
+        # Version 4 is the only signature that every region and encryption takes; boto3 signs URLs by an older one.
+        objects = S3Objects.open(self.credentials, self.bucket_name, signature_version="s3v4")
+        return objects.presign(self._key(path), method, expires_in_seconds, parameters)
 
     async def apresigned_url(
         self,
@@ -1362,16 +1376,27 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
         """
         return self._sync_to_folder(from_folder, to_folder, delete, compare)
 
-    def _look_for_object(self, path: str) -> str | None:
-        key = self._key(path)
-        return None if self._objects().head(key) is None else key
+    def _object_watch(self, path: str) -> Callable[[], str | None]:
+        """Prepare looks at one object; the first of them also finds out about a bucket that does not exist."""
+        key, looks = self._key(path), itertools.count()
+
+        def look() -> str | None:
+            objects = self._objects()
+            if objects.head(key) is not None:
+                return key
+            if next(looks) == 0:
+                objects.require_bucket()
+            return None
+
+        return look
 
     async def await_for_object(
         self, path: str, *, timeout_seconds: float | None = None, poll_seconds: float = 5.0
     ) -> str:
         """Async form of `wait_for_object`; no thread is held between two looks."""
+        look = self._object_watch(path)
         return await apoll(
-            lambda: run_sync_in_worker_thread(self._look_for_object, path),
+            lambda: run_sync_in_worker_thread(look),
             subject=f"Object s3://{self.bucket_name}/{self._key(path)}",
             interval_seconds=poll_seconds,
             timeout_seconds=timeout_seconds,
@@ -1391,11 +1416,12 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
 
         Raises:
             WaitTimeout: If the time is up; also a `TimeoutError`.
+            AwsBucketNotFound: If there is no such bucket.
             AwsAccessDenied: If the credentials may not see the object. Without the permission to list the bucket S3
                 also gives this answer for objects that do not exist.
         """
         return poll(
-            lambda: self._look_for_object(path),
+            self._object_watch(path),
             subject=f"Object s3://{self.bucket_name}/{self._key(path)}",
             interval_seconds=poll_seconds,
             timeout_seconds=timeout_seconds,

@@ -7,13 +7,15 @@ from typing import Any, cast
 from prefect.blocks.abstract import SecretBlock
 from pydantic import Field
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import (
     async_dispatch,
     async_task,
     run_sync_in_worker_thread,
 )
+from prefect_integration_kit.logs import run_logger
 
-from ._logging import run_logger
+from ._sdk_logs import silent_sdk
 from .credentials import AwsCredentials
 from .errors import AwsAlreadyExists, AwsInvalidRequest, AwsSecretNotFound, aws_errors
 
@@ -24,12 +26,13 @@ _MIN_RECOVERY_DAYS, _MAX_RECOVERY_DAYS = 7, 30
 def _get(credentials: AwsCredentials, name: str, **request: Any) -> str | bytes:
     client = credentials.get_secrets_manager_client()
     given = {key: value for key, value in request.items() if value is not None}
-    with aws_errors(f"Secret {name!r}", not_found=AwsSecretNotFound):
+    with aws_errors(f"Secret {name!r}", not_found=AwsSecretNotFound), silent_sdk():
         answer = client.get_secret_value(SecretId=name, **given)
     return str(answer["SecretString"]) if "SecretString" in answer else bytes(answer["SecretBinary"])
 
 
 def _value(name: str, value: str | bytes) -> dict[str, str | bytes]:
+    _refuse_empty(name, value)
     if isinstance(value, str):
         return {"SecretString": value}
     if isinstance(value, bytes):
@@ -38,6 +41,15 @@ def _value(name: str, value: str | bytes) -> dict[str, str | bytes]:
         f"Secret {name!r}: the value is of type {type(value).__name__}. Give str or bytes.",
         subject=f"Secret {name!r}",
     )
+
+
+def _refuse_empty(name: str, value: str | bytes) -> None:
+    # AWS would: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+    if not value:
+        raise AwsInvalidRequest(
+            f"Secret {name!r}: the value is empty, which Secrets Manager does not store.",
+            subject=f"Secret {name!r}",
+        )
 
 
 def _delete(credentials: AwsCredentials, name: str, recovery_days: int, force: bool, **request: Any) -> dict[str, Any]:
@@ -66,7 +78,7 @@ def _read_secret(
     version_id: str | None = None,
     version_stage: str | None = None,
 ) -> str | bytes:
-    run_logger().info("Reading secret %s", secret_name)
+    run_logger(__name__).info("Reading secret %s", secret_name)
     return _get(aws_credentials, secret_name, VersionId=version_id, VersionStage=version_stage)
 
 
@@ -114,12 +126,12 @@ def _update_secret(
     aws_credentials: AwsCredentials,
     description: str | None = None,
 ) -> dict[str, str]:
-    run_logger().info("Updating secret %s", secret_name)
+    run_logger(__name__).info("Updating secret %s", secret_name)
     request: dict[str, Any] = _value(secret_name, secret_value)
     if description is not None:
         request["Description"] = description
     client = aws_credentials.get_secrets_manager_client()
-    with aws_errors(f"Secret {secret_name!r}", not_found=AwsSecretNotFound, secrets=[secret_value]):
+    with aws_errors(f"Secret {secret_name!r}", not_found=AwsSecretNotFound, secrets=[secret_value]), silent_sdk():
         return _without_metadata(client.update_secret(SecretId=secret_name, **request))
 
 
@@ -168,14 +180,14 @@ def _create_secret(
     description: str | None = None,
     tags: list[dict[str, str]] | None = None,
 ) -> dict[str, str]:
-    run_logger().info("Creating secret %s", secret_name)
+    run_logger(__name__).info("Creating secret %s", secret_name)
     request: dict[str, Any] = _value(secret_name, secret_value)
     if description is not None:
         request["Description"] = description
     if tags is not None:
         request["Tags"] = tags
     client = aws_credentials.get_secrets_manager_client()
-    with aws_errors(f"Secret {secret_name!r}", secrets=[secret_value]):
+    with aws_errors(f"Secret {secret_name!r}", secrets=[secret_value]), silent_sdk():
         return _without_metadata(client.create_secret(Name=secret_name, **request))
 
 
@@ -231,7 +243,7 @@ def _delete_secret(
     recovery_window_in_days: int = 30,
     force_delete_without_recovery: bool = False,
 ) -> dict[str, str]:
-    run_logger().info("Deleting secret %s", secret_name)
+    run_logger(__name__).info("Deleting secret %s", secret_name)
     return _delete(aws_credentials, secret_name, recovery_window_in_days, force_delete_without_recovery)
 
 
@@ -282,7 +294,7 @@ async def delete_secret(
     )
 
 
-class AwsSecret(SecretBlock):
+class AwsSecret(QuickKey, SecretBlock):
     """A secret in AWS Secrets Manager.
 
     Example:
@@ -390,19 +402,20 @@ class AwsSecret(SecretBlock):
         return self._read_json(field, version_id, version_stage)
 
     def _write(self, secret_data: bytes, options: Mapping[str, Any]) -> str:
+        _refuse_empty(self.secret_name, secret_data)
         client = self.aws_credentials.get_secrets_manager_client()
         put, create = _split_options(client, options)
         subject = f"Secret {self.secret_name!r}"
 
         def update() -> dict[str, Any]:
-            with aws_errors(subject, not_found=AwsSecretNotFound, secrets=[secret_data]):
+            with aws_errors(subject, not_found=AwsSecretNotFound, secrets=[secret_data]), silent_sdk():
                 return client.put_secret_value(SecretId=self.secret_name, SecretBinary=secret_data, **put)
 
         try:
             answer = update()
         except AwsSecretNotFound:
             try:
-                with aws_errors(subject, secrets=[secret_data]):
+                with aws_errors(subject, secrets=[secret_data]), silent_sdk():
                     answer = client.create_secret(Name=self.secret_name, SecretBinary=secret_data, **create)
             except AwsAlreadyExists:  # somebody else created it in the meantime
                 answer = update()

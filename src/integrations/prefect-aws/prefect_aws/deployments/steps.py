@@ -7,8 +7,8 @@ from typing_extensions import TypedDict
 
 from prefect_aws._s3_objects import S3Objects
 from prefect_aws.s3 import credentials_from_mapping, get_s3_client
+from prefect_integration_kit.files import read_ignore_file
 from prefect_integration_kit.paths import folder_prefix
-from prefect_integration_kit.transfer import read_ignore_file
 
 __all__ = ["PullFromS3Output", "PushToS3Output", "get_s3_client", "pull_from_s3", "push_to_s3"]
 
