@@ -33,7 +33,7 @@ from prefect_aws.errors import (
     aws_errors,
     error_class,
 )
-from prefect_aws.settings import AwsSettings
+from prefect_aws.settings import AwsS3Settings
 from prefect_integration_kit.files import complete_or_absent, ignore_rules
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.progress import Progress
@@ -117,7 +117,7 @@ class S3Objects:
         """
         if not bucket or ("/" in bucket and not bucket.startswith("arn:")):  # access points have slashes in their ARN
             raise ValueError(f"Bucket name {bucket!r} is not valid. Give the bare name, without s3:// and folders.")
-        settings = AwsSettings().s3
+        settings = AwsS3Settings()
         client = s3_client(credentials, parameters, settings.max_concurrency, signature_version)
         return cls(client, bucket, settings.max_concurrency, settings.native_transfer)
 

@@ -74,13 +74,13 @@ def batch_submit(
         from prefect_aws.batch import batch_submit
 
         @flow
-        def example_batch_submit_flow():
+        def average_sensors(day: str) -> str:
             return batch_submit(
-                "job_name",
-                "job_queue",
-                "job_definition",
-                AwsCredentials.load("BLOCK_NAME"),
-                parameters={"day": "2026-01-01"},
+                f"sensors-{day}",
+                job_queue="nightly",
+                job_definition="sensor-averages:4",
+                aws_credentials=AwsCredentials.load("BLOCK_NAME"),
+                parameters={"day": day},
             )
         ```
     """

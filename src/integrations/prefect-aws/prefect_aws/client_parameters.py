@@ -1,5 +1,6 @@
 """What a client of any AWS service may be given: endpoint, TLS, botocore's configuration."""
 
+import copy
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -152,7 +153,8 @@ class AwsClientParameters(BaseModel):
         from botocore import UNSIGNED
         from botocore.config import Config
 
-        options = dict(self.config)
+        # Deep: botocore writes into nested values, and the block is the user's.
+        options = copy.deepcopy(self.config)
         if options.get("signature_version") == _UNSIGNED:
             options["signature_version"] = UNSIGNED
         return Config(**options)

@@ -5,9 +5,8 @@ the extra `fast` installed (`pip install "prefect-aws[fast]"`) they use a native
 boto3 can do; `PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER=false` switches it off.
 """
 
-import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, Union
 from uuid import uuid4
@@ -17,15 +16,15 @@ from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
 from prefect.tasks import task
 from pydantic import Field, HttpUrl, field_validator
 
+from prefect_aws._s3_extras import S3BucketExtras, absolute
 from prefect_aws._s3_objects import Credentials, S3Objects, TransferOptions, s3_client
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread, sync_task
 from prefect_integration_kit.files import read_ignore_file
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.paths import folder_prefix, object_key
-from prefect_integration_kit.syncing import SyncSummary
-from prefect_integration_kit.waiting import apoll, poll
 
 StorageClass = Literal[
     "STANDARD",
@@ -67,7 +66,11 @@ def get_s3_client(credentials: dict[str, Any] | None = None, client_parameters: 
 def credentials_from_mapping(
     credentials: Mapping[str, Any] | None = None, client_parameters: Mapping[str, Any] | None = None
 ) -> tuple[Credentials, AwsClientParameters]:
-    """Build the block and the client parameters that plain values mean; see `get_s3_client`.
+    """Build the block and the client parameters that plain values mean.
+
+    Args:
+        credentials: As in `get_s3_client`; fields of `AwsClientParameters` may stand beside those of the block.
+        client_parameters: As in `get_s3_client`.
 
     Returns:
         The credentials block, and the parameters to use before the block's own.
@@ -437,7 +440,7 @@ s3_list_objects = list_objects.with_options(name="s3_list_objects")
 # The block -----------------------------------------------------------------------------------------------------------
 
 
-class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock):
+class S3Bucket(QuickKey, S3BucketExtras, WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock):
     """Keep files in S3, or in a store that speaks its protocol, such as MinIO.
 
     Every path is relative to `bucket_folder`. A path that already begins with it is taken as it is, so what one method
@@ -505,7 +508,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     def _get_directory(
         self, from_path: str | None, local_path: str | None, stop: threading.Event | None = None
     ) -> None:
-        self._objects().download_folder(self._prefix(from_path), _local(local_path or "."), stop=stop)
+        self._objects().download_folder(self._prefix(from_path), absolute(local_path or "."), stop=stop)
 
     async def aget_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
         """Async form of `get_directory`."""
@@ -534,7 +537,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     ) -> int:
         lines = read_ignore_file(ignore_file) if ignore_file else None
         summary = self._objects().upload_folder(
-            _local(local_path or "."), self._prefix(to_path), ignore_lines=lines, stop=stop
+            absolute(local_path or "."), self._prefix(to_path), ignore_lines=lines, stop=stop
         )
         return summary.files
 
@@ -709,7 +712,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
         stop: threading.Event | None = None,
     ) -> Path:
         key = self._key(from_path)
-        target = _local(to_path if to_path is not None else PurePosixPath(key).name)
+        target = absolute(to_path if to_path is not None else PurePosixPath(key).name)
         self.logger.info("Downloading s3://%s/%s to %s", self.bucket_name, key, target)
         return self._objects().download(key, target, TransferOptions.parse(options), stop)
 
@@ -803,7 +806,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
         options: dict[str, Any],
         stop: threading.Event | None = None,
     ) -> Path:
-        target = _local(to_folder if to_folder is not None else ".")
+        target = absolute(to_folder if to_folder is not None else ".")
         self._objects().download_folder(
             self._prefix(from_folder), target, options=TransferOptions.parse(options), stop=stop
         )
@@ -897,7 +900,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
         request: dict[str, Any],
         stop: threading.Event | None = None,
     ) -> str:
-        source = _local(from_path)
+        source = absolute(from_path)
         key = self._key(to_path if to_path is not None else source.name)
         self.logger.info("Uploading %s to s3://%s/%s", source, self.bucket_name, key)
         return self._objects().upload(source, key, TransferOptions.parse(options, **request), stop)
@@ -1029,7 +1032,7 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
     ) -> str | None:
         prefix = self._prefix(to_folder)
         summary = self._objects().upload_folder(
-            _local(from_folder), prefix, options=TransferOptions.parse(options, **request), stop=stop
+            absolute(from_folder), prefix, options=TransferOptions.parse(options, **request), stop=stop
         )
         if not summary.files:
             self.logger.warning("No files found in %s; nothing was uploaded.", from_folder)
@@ -1210,281 +1213,6 @@ class S3Bucket(WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
             ```
         """
         return self._move_object(from_path, to_path, to_bucket)
-
-    # Beyond single transfers
-
-    def _presigned_url(
-        self, path: str, method: Literal["GET", "PUT"], expires_in_seconds: int, parameters: dict[str, Any]
-    ) -> str:
-        # Version 4 is the only signature that every region and encryption takes; boto3 signs URLs by an older one.
-        objects = S3Objects.open(self.credentials, self.bucket_name, signature_version="s3v4")
-        return objects.presign(self._key(path), method, expires_in_seconds, parameters)
-
-    async def apresigned_url(
-        self,
-        path: str,
-        method: Literal["GET", "PUT"] = "GET",
-        expires_in_seconds: int = 3600,
-        **parameters: Any,
-    ) -> str:
-        """Async form of `presigned_url`."""
-        return await run_sync_in_worker_thread(self._presigned_url, path, method, expires_in_seconds, parameters)
-
-    @async_dispatch(apresigned_url)
-    def presigned_url(
-        self,
-        path: str,
-        method: Literal["GET", "PUT"] = "GET",
-        expires_in_seconds: int = 3600,
-        **parameters: Any,
-    ) -> str:
-        """Sign a URL by which anyone who has it can read or write one object for a time.
-
-        Args:
-            path: Key of the object, relative to `bucket_folder`. It need not exist.
-            method: `GET` to read, `PUT` to write.
-            expires_in_seconds: How long the URL holds, at most seven days; never longer than the credentials.
-            **parameters: Further parameters of GetObject or PutObject, such as `ResponseContentType`.
-
-        Returns:
-            The URL. Treat it as a secret.
-
-        Raises:
-            ValueError: If `expires_in_seconds` or `method` is out of range.
-
-        Examples:
-            ```python
-            from prefect_aws.s3 import S3Bucket
-
-            s3_bucket = S3Bucket.load("BLOCK_NAME")
-            link = s3_bucket.presigned_url("reports/today.pdf", expires_in_seconds=600)
-            ```
-        """
-        return self._presigned_url(path, method, expires_in_seconds, parameters)
-
-    def _sync_from_folder(
-        self,
-        from_folder: str | Path,
-        to_folder: str | None,
-        delete: bool,
-        compare: Literal["time", "checksum"],
-        ignore_file: str | None,
-        stop: threading.Event | None = None,
-    ) -> SyncSummary:
-        lines = read_ignore_file(ignore_file) if ignore_file else None
-        return self._objects().sync_up(
-            _local(from_folder),
-            self._prefix(to_folder),
-            ignore_lines=lines,
-            compare=compare,
-            delete=delete,
-            stop=stop,
-        )
-
-    async def async_from_folder(
-        self,
-        from_folder: str | Path,
-        to_folder: str | None = None,
-        *,
-        delete: bool = False,
-        compare: Literal["time", "checksum"] = "time",
-        ignore_file: str | None = None,
-    ) -> SyncSummary:
-        """Async form of `sync_from_folder`."""
-        return await run_stoppable(
-            lambda stop: self._sync_from_folder(from_folder, to_folder, delete, compare, ignore_file, stop)
-        )
-
-    @async_dispatch(async_from_folder)
-    def sync_from_folder(
-        self,
-        from_folder: str | Path,
-        to_folder: str | None = None,
-        *,
-        delete: bool = False,
-        compare: Literal["time", "checksum"] = "time",
-        ignore_file: str | None = None,
-    ) -> SyncSummary:
-        """Upload what is new or changed in a folder.
-
-        Args:
-            from_folder: The folder.
-            to_folder: Its counterpart in the bucket, relative to `bucket_folder`; `bucket_folder` itself by default.
-            delete: Also delete the objects of `to_folder` that have no file.
-            compare: How files of equal size are told apart: `time` uploads those modified after the object;
-                `checksum` compares MD5 sums where the object's ETag is one, and times elsewhere.
-            ignore_file: File with the patterns of what to leave out, written as in `.gitignore`.
-
-        Returns:
-            How many files were uploaded, were the same, and were deleted.
-
-        Raises:
-            FileNotFoundError: If `from_folder` or `ignore_file` does not exist.
-            NotADirectoryError: If `from_folder` is a file.
-        """
-        return self._sync_from_folder(from_folder, to_folder, delete, compare, ignore_file)
-
-    def _sync_to_folder(
-        self,
-        from_folder: str | None,
-        to_folder: str | Path,
-        delete: bool,
-        compare: Literal["time", "checksum"],
-        stop: threading.Event | None = None,
-    ) -> SyncSummary:
-        return self._objects().sync_down(
-            self._prefix(from_folder), _local(to_folder), compare=compare, delete=delete, stop=stop
-        )
-
-    async def async_to_folder(
-        self,
-        from_folder: str | None,
-        to_folder: str | Path,
-        *,
-        delete: bool = False,
-        compare: Literal["time", "checksum"] = "time",
-    ) -> SyncSummary:
-        """Async form of `sync_to_folder`."""
-        return await run_stoppable(lambda stop: self._sync_to_folder(from_folder, to_folder, delete, compare, stop))
-
-    @async_dispatch(async_to_folder)
-    def sync_to_folder(
-        self,
-        from_folder: str | None,
-        to_folder: str | Path,
-        *,
-        delete: bool = False,
-        compare: Literal["time", "checksum"] = "time",
-    ) -> SyncSummary:
-        """Download what is new or changed in a folder of the bucket.
-
-        A downloaded file gets the object's time of modification, which the next sync compares.
-
-        Args:
-            from_folder: Folder below `bucket_folder`; `bucket_folder` itself when `None`.
-            to_folder: Its counterpart on disk.
-            delete: Also delete the files in `to_folder` that have no object.
-            compare: How files of equal size are told apart: by `time`, or by `checksum` where the object's ETag is an
-                MD5 sum.
-
-        Returns:
-            How many files were downloaded, were the same, and were deleted.
-
-        Raises:
-            PathEscapes: If a key would be written outside `to_folder`; nothing is written.
-            NotADirectoryError: If `to_folder` is a file.
-        """
-        return self._sync_to_folder(from_folder, to_folder, delete, compare)
-
-    def _object_watch(self, path: str) -> Callable[[], str | None]:
-        """Prepare looks at one object; the first of them also finds out about a bucket that does not exist."""
-        key, looks = self._key(path), itertools.count()
-
-        def look() -> str | None:
-            objects = self._objects()
-            if objects.head(key) is not None:
-                return key
-            if next(looks) == 0:
-                objects.require_bucket()
-            return None
-
-        return look
-
-    async def await_for_object(
-        self, path: str, *, timeout_seconds: float | None = None, poll_seconds: float = 5.0
-    ) -> str:
-        """Async form of `wait_for_object`; no thread is held between two looks."""
-        look = self._object_watch(path)
-        return await apoll(
-            lambda: run_sync_in_worker_thread(look),
-            subject=f"Object s3://{self.bucket_name}/{self._key(path)}",
-            interval_seconds=poll_seconds,
-            timeout_seconds=timeout_seconds,
-        )
-
-    @async_dispatch(await_for_object)
-    def wait_for_object(self, path: str, *, timeout_seconds: float | None = None, poll_seconds: float = 5.0) -> str:
-        """Wait until an object exists.
-
-        Args:
-            path: Key of the object, relative to `bucket_folder`.
-            timeout_seconds: How long to wait; for ever by default.
-            poll_seconds: Seconds between two looks; each costs one HeadObject request.
-
-        Returns:
-            The key.
-
-        Raises:
-            WaitTimeout: If the time is up; also a `TimeoutError`.
-            AwsBucketNotFound: If there is no such bucket.
-            AwsAccessDenied: If the credentials may not see the object. Without the permission to list the bucket S3
-                also gives this answer for objects that do not exist.
-        """
-        return poll(
-            self._object_watch(path),
-            subject=f"Object s3://{self.bucket_name}/{self._key(path)}",
-            interval_seconds=poll_seconds,
-            timeout_seconds=timeout_seconds,
-        )
-
-    def _look_for_prefix(self, folder: str, min_objects: int) -> list[str] | None:
-        if min_objects < 1:
-            raise ValueError(f"min_objects is {min_objects}; it must be at least 1.")
-        prefix = self._prefix(folder)
-        found = [item["Key"] for item in self._objects().list(prefix, max_items=min_objects + 1)]
-        keys = [key for key in found if key != prefix][:min_objects]  # the folder's own marker does not count
-        return keys if len(keys) >= min_objects else None
-
-    async def await_for_prefix(
-        self,
-        folder: str,
-        *,
-        min_objects: int = 1,
-        timeout_seconds: float | None = None,
-        poll_seconds: float = 5.0,
-    ) -> list[str]:
-        """Async form of `wait_for_prefix`; no thread is held between two looks."""
-        return await apoll(
-            lambda: run_sync_in_worker_thread(self._look_for_prefix, folder, min_objects),
-            subject=f"{min_objects} object(s) in s3://{self.bucket_name}/{self._prefix(folder)}",
-            interval_seconds=poll_seconds,
-            timeout_seconds=timeout_seconds,
-        )
-
-    @async_dispatch(await_for_prefix)
-    def wait_for_prefix(
-        self,
-        folder: str,
-        *,
-        min_objects: int = 1,
-        timeout_seconds: float | None = None,
-        poll_seconds: float = 5.0,
-    ) -> list[str]:
-        """Wait until a folder holds objects.
-
-        Args:
-            folder: Folder below `bucket_folder`.
-            min_objects: How many objects to wait for.
-            timeout_seconds: How long to wait; for ever by default.
-            poll_seconds: Seconds between two looks; each costs one ListObjectsV2 request for a thousand objects.
-
-        Returns:
-            The keys of the first `min_objects` objects.
-
-        Raises:
-            WaitTimeout: If the time is up; also a `TimeoutError`.
-            ValueError: If `min_objects` is less than 1.
-        """
-        return poll(
-            lambda: self._look_for_prefix(folder, min_objects),
-            subject=f"{min_objects} object(s) in s3://{self.bucket_name}/{self._prefix(folder)}",
-            interval_seconds=poll_seconds,
-            timeout_seconds=timeout_seconds,
-        )
-
-
-def _local(path: str | Path) -> Path:
-    return Path(path).expanduser().absolute()
 
 
 def _request(storage_class: str | None, server_side_encryption: str | None, kms_key_id: str | None) -> dict[str, Any]:

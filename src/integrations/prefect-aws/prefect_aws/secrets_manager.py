@@ -113,8 +113,9 @@ async def read_secret(
         from prefect_aws.secrets_manager import read_secret
 
         @flow
-        def example_read_secret():
-            return read_secret("my-secret", aws_credentials=AwsCredentials.load("BLOCK_NAME"))
+        def connect_to_ledger():
+            password = read_secret("shop/ledger-password", AwsCredentials.load("BLOCK_NAME"))
+            ...
         ```
     """
     return await run_sync_in_worker_thread(_read_secret, secret_name, aws_credentials, version_id, version_stage)
@@ -161,13 +162,15 @@ async def update_secret(
 
     Example:
         ```python
+        from secrets import token_urlsafe
+
         from prefect import flow
         from prefect_aws import AwsCredentials
         from prefect_aws.secrets_manager import update_secret
 
         @flow
-        def example_update_secret(value: str):
-            update_secret("my-secret", value, AwsCredentials.load("BLOCK_NAME"))
+        def rotate_courier_token():
+            update_secret("shop/courier-token", token_urlsafe(), AwsCredentials.load("BLOCK_NAME"))
         ```
     """
     return await run_sync_in_worker_thread(_update_secret, secret_name, secret_value, aws_credentials, description)
@@ -219,17 +222,22 @@ async def create_secret(
 
     Example:
         ```python
+        from secrets import token_bytes
+
         from prefect import flow
         from prefect_aws import AwsCredentials
         from prefect_aws.secrets_manager import create_secret
 
         @flow
-        def example_create_secret():
-            create_secret(
-                secret_name="life_the_universe_and_everything",
-                secret_value="42",
-                aws_credentials=AwsCredentials.load("BLOCK_NAME"),
+        def open_branch(city: str) -> str:
+            created = create_secret(
+                f"branches/{city}/signing-key",
+                token_bytes(32),
+                AwsCredentials.load("BLOCK_NAME"),
+                description=f"Signs the receipts of {city}",
+                tags=[{"Key": "branch", "Value": city}],
             )
+            return created["ARN"]
         ```
     """
     return await run_sync_in_worker_thread(
@@ -279,10 +287,10 @@ async def delete_secret(
         from prefect_aws.secrets_manager import delete_secret
 
         @flow
-        def example_delete_secret():
+        def close_branch(city: str):
             aws_credentials = AwsCredentials.load("BLOCK_NAME")
-            delete_secret("restorable", aws_credentials, recovery_window_in_days=7)
-            delete_secret("gone", aws_credentials, force_delete_without_recovery=True)
+            delete_secret(f"branches/{city}/signing-key", aws_credentials, recovery_window_in_days=14)
+            delete_secret(f"branches/{city}/door-code", aws_credentials, force_delete_without_recovery=True)
         ```
     """
     return await run_sync_in_worker_thread(
@@ -298,15 +306,16 @@ class AwsSecret(QuickKey, SecretBlock):
     """A secret in AWS Secrets Manager.
 
     Example:
-        Write a secret, read it, and delete it:
+        Replace a token, and return to the old one when the new one does not work:
 
         ```python
         from prefect_aws import AwsSecret
 
-        aws_secret = AwsSecret.load("BLOCK_NAME")
-        aws_secret.write_secret(b"my_secret_data")
-        assert aws_secret.read_secret() == b"my_secret_data"
-        aws_secret.delete_secret()
+        courier_token = AwsSecret.load("BLOCK_NAME")
+        courier_token.write_secret(b"token of June")
+        assert courier_token.read_secret() == b"token of June"
+
+        courier_token.write_secret(courier_token.read_secret(version_stage="AWSPREVIOUS"))
         ```
     """
 

@@ -92,12 +92,12 @@ def assemble_document_for_patches(patches: Sequence[Mapping[str, Any]]) -> dict[
 
         assemble_document_for_patches(
             [
-                {"op": "replace", "path": "/name", "value": "Jane"},
-                {"op": "add", "path": "/contact/address", "value": "123 Main St"},
-                {"op": "remove", "path": "/age"},
+                {"op": "replace", "path": "/family", "value": "stock-import"},
+                {"op": "add", "path": "/network/subnets/-", "value": "subnet-7"},
+                {"op": "remove", "path": "/containers/0/command"},
             ]
         )
-        # {"name": {}, "contact": {}, "age": {}}
+        # {"family": {}, "network": {"subnets": []}, "containers": [{"command": {}}]}
         ```
     """
     doc: dict[str, Any] = {}

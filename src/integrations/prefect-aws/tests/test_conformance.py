@@ -17,9 +17,7 @@ from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, JobSu
 class TestPackage(PackageSuite):
     package = "prefect_aws"
     # Published as sync in async flows too, where a dispatched name would do nothing, unnoticed.
-    one_face = frozenset(
-        {"prefect_aws.glue_job.GlueJobRun.wait_for_completion", "prefect_aws.s3.S3Bucket.copy_object"}
-    )
+    one_face = frozenset({"prefect_aws.glue_job.GlueJobRun.wait_for_completion", "prefect_aws.s3.S3Bucket.copy_object"})
 
 
 class TestBlocks(BlockSuite):

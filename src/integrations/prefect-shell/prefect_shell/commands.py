@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, async_task
 from prefect_shell._adopted import adopt
 from prefect_shell._command import Command
@@ -288,7 +289,7 @@ class ShellProcess(JobRun[list[str]]):
         self._execution.end("closed")
 
 
-class ShellOperation(JobBlock[list[str]]):
+class ShellOperation(QuickKey, JobBlock[list[str]]):
     """A shell operation: commands that one shell runs as one script.
 
     For short operations use `run`, which waits for the end. For long ones use `trigger` and the block as a context

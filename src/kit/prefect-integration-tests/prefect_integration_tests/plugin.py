@@ -6,6 +6,7 @@ installed in.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -43,10 +44,24 @@ def _is_installed(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the backends that can run here, so that their fixtures are found by name."""
+    _be_patient_with_properties()
     for name, needs in _BACKENDS.items():
         module = f"prefect_integration_tests.backends.{name}"
         if all(map(_is_installed, needs)) and find_spec(module) is not None:
             config.pluginmanager.import_plugin(module)
+
+
+def _be_patient_with_properties() -> None:
+    """Set hypothesis up: time limits belong to pytest, and CI looks at the same examples every time."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "integration",
+        deadline=None,
+        derandomize="CI" in os.environ,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("integration")
 
 
 @pytest.fixture(scope="session")
