@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefect_aws._s3_objects import Credentials, S3Objects
+from prefect_aws._s3_folders import S3Folders
+from prefect_aws._s3_objects import Credentials
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
 from prefect_integration_kit.files import read_ignore_file
 from prefect_integration_kit.syncing import SyncSummary
@@ -27,7 +28,7 @@ class S3BucketExtras:
         bucket_name: str
         credentials: Credentials
 
-        def _objects(self) -> S3Objects: ...
+        def _objects(self) -> S3Folders: ...
 
         def _key(self, path: str | Path) -> str: ...
 
@@ -37,7 +38,7 @@ class S3BucketExtras:
         self, path: str, method: Literal["GET", "PUT"], expires_in_seconds: int, parameters: dict[str, Any]
     ) -> str:
         # Version 4 is the only signature that every region and encryption takes; boto3 signs URLs by an older one.
-        objects = S3Objects.open(self.credentials, self.bucket_name, signature_version="s3v4")
+        objects = S3Folders.open(self.credentials, self.bucket_name, signature_version="s3v4")
         return objects.presign(self._key(path), method, expires_in_seconds, parameters)
 
     async def apresigned_url(

@@ -1,4 +1,4 @@
-"""What can be done with the keys of one bucket: blocking bodies behind the tasks, the block and the steps."""
+"""What can be done with single keys of one bucket: blocking bodies behind the tasks and the block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from prefect_aws._clients import client_for
 from prefect_aws._s3_engine import (
@@ -33,25 +33,18 @@ from prefect_aws.errors import (
     aws_errors,
     error_class,
 )
-from prefect_aws.settings import AwsS3Settings
-from prefect_integration_kit.files import complete_or_absent, ignore_rules
-from prefect_integration_kit.logs import run_logger
-from prefect_integration_kit.progress import Progress
-from prefect_integration_kit.syncing import Compare, SyncPlan, SyncSummary, files_without_object
+from prefect_integration_kit.files import complete_or_absent
 from prefect_integration_kit.transfer import (
     Download,
     Engine,
     RemoteObject,
-    Summary,
-    TransferStopped,
     Upload,
     copy_stream,
-    download_all,
-    plan_download,
-    plan_upload,
-    upload_all,
 )
 from prefect_integration_kit.waiting import Backoff, retry
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 DELETE_BATCH = 1000
 """Keys that one DeleteObjects request takes (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html)."""
@@ -77,12 +70,10 @@ def s3_client(
         max_concurrency: Connections to keep open, where the client's configuration does not say.
         signature_version: How requests are signed, where the client's configuration does not say.
     """
-    # A copy, because botocore writes its defaults into the nested mappings of a client's configuration.
-    merged = credentials.aws_client_parameters.model_copy(deep=True)
-    if parameters is not None:
-        own = parameters.model_copy(deep=True)
-        merged = merged.model_copy(update={name: getattr(own, name) for name in parameters.model_fields_set})
-    credentials = credentials.model_copy(update={"aws_client_parameters": merged})
+    if parameters is not None and parameters.model_fields_set:
+        own = {name: getattr(parameters, name) for name in parameters.model_fields_set}
+        merged = credentials.aws_client_parameters.model_copy(update=own)
+        credentials = credentials.model_copy(update={"aws_client_parameters": merged})
     config = {"signature_version": signature_version} if signature_version else None
     return client_for(credentials, "s3", max_pool_connections=max(10, max_concurrency), config=config)
 
@@ -103,7 +94,7 @@ class S3Objects:
         bucket: str,
         parameters: AwsClientParameters | None = None,
         signature_version: str | None = None,
-    ) -> S3Objects:
+    ) -> Self:
         """Take a shared client whose connection pool serves all threads of a folder transfer.
 
         Args:
@@ -115,6 +106,8 @@ class S3Objects:
         Raises:
             ValueError: If the name of the bucket is empty or begins with `s3://`.
         """
+        from prefect_aws.settings import AwsS3Settings  # costs every import of the package 15 ms otherwise
+
         if not bucket or ("/" in bucket and not bucket.startswith("arn:")):  # access points have slashes in their ARN
             raise ValueError(f"Bucket name {bucket!r} is not valid. Give the bare name, without s3:// and folders.")
         settings = AwsS3Settings()
@@ -388,114 +381,8 @@ class S3Objects:
                 for item in page.get("Contents", []):
                     yield RemoteObject(item["Key"], item["Size"], item["LastModified"], item.get("ETag"))
 
-    # Folders ---------------------------------------------------------------------------------------------------
-
     def _engine(self, options: TransferOptions) -> AbstractContextManager[Engine]:
         return open_engine(self.client, self.bucket, options, native_transfer=self.native_transfer)
-
-    def _progress(self) -> Progress:
-        return Progress(run_logger(__name__))
-
-    def upload_folder(
-        self,
-        directory: Path,
-        prefix: str,
-        *,
-        ignore_lines: Iterable[str] | None = None,
-        options: TransferOptions = NO_OPTIONS,
-        stop: threading.Event | None = None,
-    ) -> Summary:
-        """Store the files below a folder."""
-        return self._upload(plan_upload(directory, prefix, ignore_lines), prefix, options, stop)
-
-    def _upload(
-        self, plan: Iterable[Upload], prefix: str, options: TransferOptions, stop: threading.Event | None
-    ) -> Summary:
-        with self._engine(options) as engine:
-            return upload_all(
-                plan,
-                engine,
-                max_concurrency=self.max_concurrency,
-                subject=f"files to {self.url(prefix)}",
-                progress=self._progress(),
-                stop=stop,
-            )
-
-    def download_folder(
-        self,
-        prefix: str,
-        destination: Path,
-        *,
-        options: TransferOptions = NO_OPTIONS,
-        stop: threading.Event | None = None,
-    ) -> Summary:
-        """Write the objects below a prefix to a folder."""
-        _require_folder(destination)
-        plan = plan_download(self.iterate(prefix), prefix, destination)
-        summary = self._download(plan, prefix, options, stop)
-        if not summary.files:
-            run_logger(__name__).warning("No objects found in %s. Check the name of the folder.", self.url(prefix))
-        return summary
-
-    def _download(
-        self,
-        plan: Iterable[Download],
-        prefix: str,
-        options: TransferOptions,
-        stop: threading.Event | None,
-        keep_times: bool = False,
-    ) -> Summary:
-        with self._engine(options) as engine:
-            return download_all(
-                plan,
-                engine,
-                max_concurrency=self.max_concurrency,
-                subject=f"files from {self.url(prefix)}",
-                progress=self._progress(),
-                stop=stop,
-                keep_times=keep_times,
-            )
-
-    def sync_up(
-        self,
-        directory: Path,
-        prefix: str,
-        *,
-        ignore_lines: Iterable[str] | None,
-        compare: Compare,
-        delete: bool,
-        stop: threading.Event | None = None,
-    ) -> SyncSummary:
-        """Store what changed in a folder."""
-        ignore_lines = list(ignore_lines or ())
-        plan = list(plan_upload(directory, prefix, ignore_lines))
-        remote = {item.key: item for item in self.iterate(prefix)}
-        due = SyncPlan(compare)
-        moved = self._upload(due.uploads(plan, remote), prefix, NO_OPTIONS, stop)
-        gone: set[str] = remote.keys() - {item.key for item in plan} if delete else set()
-        is_ignored = ignore_rules(ignore_lines or ())  # an ignored file may well exist
-        gone = {key for key in gone if not key.endswith("/") and not is_ignored(key[len(prefix) :])}
-        return SyncSummary(moved.files, due.skipped, self.delete_many(sorted(gone)), moved.size_bytes)
-
-    def sync_down(
-        self,
-        prefix: str,
-        destination: Path,
-        *,
-        compare: Compare,
-        delete: bool,
-        stop: threading.Event | None = None,
-    ) -> SyncSummary:
-        """Write what changed below a prefix to a folder."""
-        _require_folder(destination)
-        remote = {item.key: item for item in self.iterate(prefix)}
-        plan = list(plan_download(remote.values(), prefix, destination))
-        due = SyncPlan(compare)
-        moved = self._download(due.downloads(plan, remote), prefix, NO_OPTIONS, stop, keep_times=True)
-        gone = files_without_object(destination, plan) if delete and destination.exists() else []
-        for path in gone:
-            path.unlink()
-        return SyncSummary(moved.files, due.skipped, len(gone), moved.size_bytes)
 
 
 class _KeptOpen:
@@ -554,11 +441,3 @@ def _deletion_error(subject: str, failure: Mapping[str, str]) -> AwsError:
 
 def _is_busy(error: Exception) -> bool:
     return isinstance(error, AwsThrottled | AwsUnavailable)
-
-
-def _require_folder(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"{str(path)!r} is a file; objects cannot be written into it. Name a folder.")
-
-
-__all__ = ["Credentials", "S3Objects", "TransferOptions", "TransferStopped"]

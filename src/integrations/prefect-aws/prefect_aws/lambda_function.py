@@ -6,31 +6,31 @@ Examples:
     ```python
     from prefect_aws import LambdaFunction
 
-    LambdaFunction(function_name="test-function").invoke(payload={"foo": "bar"})
+    LambdaFunction(function_name="shipping-cost").invoke(payload={"weight_kg": 2.5})
     ```
 
     Invoke one version or alias of it:
 
     ```python
-    LambdaFunction(function_name="test-function", qualifier="1").invoke()
+    LambdaFunction(function_name="shipping-cost", qualifier="1").invoke()
     ```
 
     Invoke it without waiting for its result:
 
     ```python
-    LambdaFunction(function_name="test-function").invoke(invocation_type="Event")
+    LambdaFunction(function_name="shipping-cost").invoke(invocation_type="Event")
     ```
 
     Get the last 4 KB of its log as well:
 
     ```python
-    LambdaFunction(function_name="test-function").invoke(tail=True)
+    LambdaFunction(function_name="shipping-cost").invoke(tail=True)
     ```
 
     Pass a client context:
 
     ```python
-    LambdaFunction(function_name="test-function").invoke(client_context={"bar": "foo"})
+    LambdaFunction(function_name="shipping-cost").invoke(client_context={"custom": {"shop": "north"}})
     ```
 """
 
@@ -66,7 +66,7 @@ class LambdaFunction(QuickKey, Block):
         ```python
         from prefect_aws import LambdaFunction
 
-        response = LambdaFunction.load("BLOCK_NAME").invoke(payload={"foo": "bar"})
+        response = LambdaFunction.load("BLOCK_NAME").invoke(payload={"weight_kg": 2.5})
         response["Payload"].read()
         ```
     """
@@ -137,7 +137,7 @@ class LambdaFunction(QuickKey, Block):
             @flow
             async def example_flow():
                 lambda_function = await LambdaFunction.aload("BLOCK_NAME")
-                response = await lambda_function.ainvoke(payload={"foo": "bar"})
+                response = await lambda_function.ainvoke(payload={"weight_kg": 2.5})
                 return response["Payload"].read()
             ```
         """

@@ -16,8 +16,10 @@ from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
 from prefect.tasks import task
 from pydantic import Field, HttpUrl, field_validator
 
+from prefect_aws._s3_engine import TransferOptions
 from prefect_aws._s3_extras import S3BucketExtras, absolute
-from prefect_aws._s3_objects import Credentials, S3Objects, TransferOptions, s3_client
+from prefect_aws._s3_folders import S3Folders
+from prefect_aws._s3_objects import Credentials, S3Objects, s3_client
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from prefect_integration_kit.blocks import QuickKey
@@ -491,8 +493,8 @@ class S3Bucket(QuickKey, S3BucketExtras, WritableFileSystem, WritableDeploymentS
     def basepath(self, value: str) -> None:
         self.bucket_folder = value
 
-    def _objects(self) -> S3Objects:
-        return S3Objects.open(self.credentials, self.bucket_name)
+    def _objects(self) -> S3Folders:
+        return S3Folders.open(self.credentials, self.bucket_name)
 
     def _key(self, path: str | Path) -> str:
         key = object_key(self.bucket_folder, path)

@@ -306,7 +306,7 @@ class AwsSecret(QuickKey, SecretBlock):
     """A secret in AWS Secrets Manager.
 
     Example:
-        Replace a token, and return to the old one when the new one does not work:
+        Replace a token, then go back to the one before:
 
         ```python
         from prefect_aws import AwsSecret

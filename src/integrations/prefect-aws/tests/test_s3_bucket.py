@@ -33,12 +33,12 @@ async def test_the_guides_example_works_to_the_letter(
     bucket: S3Bucket, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file_path = Path("test-example.txt")
-    file_path.write_text("Hello, Prefect!")
+    file_path = Path("invoice-17.txt")
+    file_path.write_text("42.50 EUR")
     s3_bucket_path = await call(bucket, "upload_from_path", file_path)
-    downloaded = await call(bucket, "download_object_to_path", s3_bucket_path, "downloaded-test-example.txt")
-    assert downloaded.read_text() == "Hello, Prefect!"
-    assert downloaded == tmp_path / "downloaded-test-example.txt"
+    downloaded = await call(bucket, "download_object_to_path", s3_bucket_path, "copy-of-invoice-17.txt")
+    assert downloaded.read_text() == "42.50 EUR"
+    assert downloaded == tmp_path / "copy-of-invoice-17.txt"
 
 
 @pytest.mark.parametrize("content", [b"", bytearray(b"ab"), memoryview(b"abc"), bytes(9 * MIB)])

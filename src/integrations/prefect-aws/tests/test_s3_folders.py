@@ -127,6 +127,7 @@ async def test_an_object_below_an_object_is_an_error_that_names_it(
 # Bounded
 
 
+@pytest.mark.slow
 async def test_memory_does_not_grow_with_the_number_of_large_files(
     bucket: S3Bucket, tmp_path: Path, engine: str
 ) -> None:

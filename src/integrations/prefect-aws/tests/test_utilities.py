@@ -72,11 +72,11 @@ def test_a_path_through_a_value_is_refused_by_name(document: Any) -> None:
     [
         (
             [
-                {"op": "replace", "path": "/name", "value": "Jane"},
-                {"op": "add", "path": "/contact/address", "value": "123 Main St"},
-                {"op": "remove", "path": "/age"},
+                {"op": "replace", "path": "/cpu", "value": "512"},
+                {"op": "add", "path": "/overrides/memory", "value": "1024"},
+                {"op": "remove", "path": "/tags"},
             ],
-            {"name": {}, "contact": {}, "age": {}},
+            {"cpu": {}, "overrides": {}, "tags": {}},
         ),
         ([{"op": "add", "path": "/top", "value": 1}], {}),
         ([{"op": "add", "path": "/list/-", "value": 1}], {"list": []}),

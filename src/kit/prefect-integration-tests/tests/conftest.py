@@ -11,8 +11,6 @@ import pytest
 from prefect_integration_tests.leaks import LeakWatch, new_canary
 from prefect_integration_tests.suites.base import Suite
 
-pytest_plugins = ["pytester"]
-
 RunSuiteTest = Callable[..., Awaitable[None]]
 
 

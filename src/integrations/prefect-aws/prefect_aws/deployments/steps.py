@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from prefect_aws._s3_objects import S3Objects
+from prefect_aws._s3_folders import S3Folders
 from prefect_aws.s3 import credentials_from_mapping, get_s3_client
 from prefect_integration_kit.files import read_ignore_file
 from prefect_integration_kit.paths import folder_prefix
@@ -69,8 +69,8 @@ def push_to_s3(
         push:
           - prefect_aws.deployments.steps.push_to_s3:
               requires: prefect-aws
-              bucket: my-bucket
-              folder: my-project
+              bucket: shop-flows
+              folder: nightly/stock-import
         ```
 
         Push with the credentials of a saved block:
@@ -78,14 +78,14 @@ def push_to_s3(
         push:
           - prefect_aws.deployments.steps.push_to_s3:
               requires: prefect-aws
-              bucket: my-bucket
-              folder: my-project
-              credentials: "{{ prefect.blocks.aws-credentials.dev-credentials }}"
+              bucket: shop-flows
+              folder: nightly/stock-import
+              credentials: "{{ prefect.blocks.aws-credentials.shop-aws }}"
         ```
     """
     block, parameters = credentials_from_mapping(credentials, client_parameters)
     lines = read_ignore_file(ignore_file) if ignore_file and Path(ignore_file).expanduser().exists() else None
-    S3Objects.open(block, bucket, parameters).upload_folder(Path.cwd(), folder_prefix("", folder), ignore_lines=lines)
+    S3Folders.open(block, bucket, parameters).upload_folder(Path.cwd(), folder_prefix("", folder), ignore_lines=lines)
     return {"bucket": bucket, "folder": folder}
 
 
@@ -117,8 +117,8 @@ def pull_from_s3(
         pull:
           - prefect_aws.deployments.steps.pull_from_s3:
               requires: prefect-aws
-              bucket: my-bucket
-              folder: my-project
+              bucket: shop-flows
+              folder: nightly/stock-import
         ```
 
         Pull with the credentials of a saved block:
@@ -126,12 +126,12 @@ def pull_from_s3(
         pull:
           - prefect_aws.deployments.steps.pull_from_s3:
               requires: prefect-aws
-              bucket: my-bucket
-              folder: my-project
-              credentials: "{{ prefect.blocks.aws-credentials.dev-credentials }}"
+              bucket: shop-flows
+              folder: nightly/stock-import
+              credentials: "{{ prefect.blocks.aws-credentials.shop-aws }}"
         ```
     """
     block, parameters = credentials_from_mapping(credentials, client_parameters)
     directory = Path.cwd()
-    S3Objects.open(block, bucket, parameters).download_folder(folder_prefix("", folder), directory)
+    S3Folders.open(block, bucket, parameters).download_folder(folder_prefix("", folder), directory)
     return {"bucket": bucket, "folder": folder, "directory": str(directory)}
