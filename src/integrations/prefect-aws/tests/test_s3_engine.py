@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -187,8 +188,11 @@ def test_large_files_go_in_parts_and_come_in_ranges(bucket: S3Bucket, behind: An
 
 
 @pytest.fixture
-def broken(s3_server: Any, fault_proxy: Any, s3_bucket_name: str) -> tuple[Any, S3Bucket]:
-    """A proxy to the real store, and a block that goes through it."""
+def broken(
+    s3_server: Any, fault_proxy: Any, s3_bucket_name: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Any, S3Bucket]:
+    """A proxy to the real store, and a block that goes through it and does not wait long before it reads again."""
+    monkeypatch.setattr(_s3_engine, "READ_BACKOFF", replace(_s3_engine.READ_BACKOFF, maximum_seconds=0.02))
     proxy = fault_proxy("127.0.0.1", s3_server.port)
     credentials = MinIOCredentials(
         minio_root_user=s3_server.access_key,
