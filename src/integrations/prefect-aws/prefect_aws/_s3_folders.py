@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prefect_aws._s3_engine import TransferOptions
 from prefect_aws._s3_objects import NO_OPTIONS, S3Objects
 from prefect_integration_kit.files import ignore_rules
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.native import NativeEngine
 from prefect_integration_kit.progress import Progress
 from prefect_integration_kit.syncing import Compare, SyncPlan, SyncSummary, files_without_object
 from prefect_integration_kit.transfer import (
     Download,
+    Engine,
     Summary,
     Upload,
     download_all,
@@ -66,7 +69,12 @@ class S3Folders(S3Objects):
     ) -> Summary:
         """Write the objects below a prefix to a folder."""
         _require_folder(destination)
-        plan = plan_download(self.iterate(prefix), prefix, destination)
+
+        def plan(engine: Engine) -> Iterable[Download]:
+            walk = partial(self.iterate, prefix)
+            objects = engine.objects(prefix, walk) if isinstance(engine, NativeEngine) else walk()
+            return plan_download(objects, prefix, destination)
+
         summary = self._download(plan, prefix, options, stop)
         if not summary.files:
             run_logger(__name__).warning("No objects found in %s. Check the name of the folder.", self.url(prefix))
@@ -74,7 +82,7 @@ class S3Folders(S3Objects):
 
     def _download(
         self,
-        plan: Iterable[Download],
+        plan: Callable[[Engine], Iterable[Download]],
         prefix: str,
         options: TransferOptions,
         stop: threading.Event | None,
@@ -82,7 +90,7 @@ class S3Folders(S3Objects):
     ) -> Summary:
         with self._engine(options) as engine:
             return download_all(
-                plan,
+                plan(engine),
                 engine,
                 max_concurrency=self.max_concurrency,
                 subject=f"files from {self.url(prefix)}",
@@ -126,7 +134,7 @@ class S3Folders(S3Objects):
         remote = {item.key: item for item in self.iterate(prefix)}
         plan = list(plan_download(remote.values(), prefix, destination))
         due = SyncPlan(compare)
-        moved = self._download(due.downloads(plan, remote), prefix, NO_OPTIONS, stop, keep_times=True)
+        moved = self._download(lambda engine: due.downloads(plan, remote), prefix, NO_OPTIONS, stop, keep_times=True)
         gone = files_without_object(destination, plan) if delete and destination.exists() else []
         for path in gone:
             path.unlink()

@@ -349,13 +349,20 @@ class S3Objects:
     # Listings --------------------------------------------------------------------------------------------------
 
     def pages(
-        self, prefix: str, delimiter: str = "", page_size: int | None = None, max_items: int | None = None
+        self,
+        prefix: str,
+        delimiter: str = "",
+        page_size: int | None = None,
+        max_items: int | None = None,
+        start_after: str | None = None,
     ) -> Any:
         """Page through a listing as boto3 does."""
+        start = {} if start_after is None else {"StartAfter": start_after}
         return self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket,
             Prefix=prefix,
             Delimiter=delimiter,
+            **start,
             PaginationConfig={"PageSize": page_size, "MaxItems": max_items},
         )
 
@@ -374,10 +381,10 @@ class S3Objects:
                 return [item for page in pages for item in page.get("Contents", [])]
             return [item for item in pages.search(jmespath_query) if item is not None]
 
-    def iterate(self, prefix: str) -> Iterator[RemoteObject]:
-        """Walk the objects below a prefix, page by page."""
+    def iterate(self, prefix: str, start_after: str | None = None) -> Iterator[RemoteObject]:
+        """Walk the objects below a prefix, page by page, from the first key or from behind another."""
         with aws_errors(self.url(prefix)):
-            for page in self.pages(prefix):
+            for page in self.pages(prefix, start_after=start_after):
                 for item in page.get("Contents", []):
                     yield RemoteObject(item["Key"], item["Size"], item["LastModified"], item.get("ETag"))
 

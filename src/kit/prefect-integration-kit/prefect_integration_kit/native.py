@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from prefect_integration_kit.extras import is_installed
-from prefect_integration_kit.transfer import Download, Engine, TransferStopped, Upload
+from prefect_integration_kit.transfer import Download, Engine, RemoteObject, TransferStopped, Upload
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +27,10 @@ CHUNK_BYTES = 8 * 1024 * 1024
 """Part size of larger objects: the default of the vendors' SDKs. Objects below it move in one request, held whole."""
 
 PARTS_AT_ONCE = 4
-"""How many parts are on their way at a time: of one upload, or of all downloads together."""
+"""How many parts of one upload are on their way at a time; each is held whole."""
+
+RANGES_AT_ONCE = 10
+"""How many ranges of all downloads together are on their way at a time; each is streamed."""
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """What all uploads and single-request downloads of one engine hold together, but for tiny objects."""
@@ -124,6 +127,41 @@ class NativeEngine:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+
+    def objects(self, prefix: str, walk_on: Callable[[str | None], Iterator[RemoteObject]]) -> Iterator[RemoteObject]:
+        """Walk the objects below a prefix, in the order of their keys.
+
+        obstore trims the slashes of keys and refuses odd ones. So it is not asked for a whole bucket, and from the
+        first object that may be the marker of a folder, or at the first failure, `walk_on` takes over.
+
+        Args:
+            prefix: Empty, or ending in `/`. The store must list in the order of keys, as S3 does.
+            walk_on: Walks the objects behind a key by the vendor's SDK; all of them when it is given `None`.
+        """
+        last: str | None = None
+        for item in self._listed(prefix) if prefix else (None,):
+            if item is None or not item.size_bytes:
+                yield from walk_on(last)
+                return
+            last = item.key
+            yield item
+
+    def _listed(self, prefix: str) -> Iterator[RemoteObject | None]:
+        """Walk what obstore lists; `None` comes last when it fails."""
+        import obstore
+
+        try:
+            with _store_errors():
+                pages = cast("Iterator[list[dict[str, Any]]]", iter(obstore.list(self._store, prefix)))
+            while True:
+                with _store_errors():
+                    page = next(pages, None)
+                if page is None:
+                    return
+                for item in page:
+                    yield RemoteObject(str(item["path"]), item["size"], item["last_modified"], item.get("e_tag"))
+        except _Unable:
+            yield None
 
     def upload(self, item: Upload, stop: threading.Event) -> None:
         """Store the file under its key."""
@@ -224,7 +262,7 @@ class NativeEngine:
     def _parts_pool(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="transfer-part")
+                self._pool = ThreadPoolExecutor(RANGES_AT_ONCE, thread_name_prefix="transfer-part")
             return self._pool
 
 

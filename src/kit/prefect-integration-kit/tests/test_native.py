@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,10 @@ from hypothesis import strategies as st
 
 from prefect_integration_kit import native
 from prefect_integration_kit.native import CHUNK_BYTES, NativeEngine, is_available, is_plain_key
-from prefect_integration_kit.transfer import Download, TransferStopped, Upload
+from prefect_integration_kit.transfer import Download, RemoteObject, TransferStopped, Upload
 
 obstore = pytest.importorskip("obstore", reason="The extra `fast` of an integration brings it.")
-from obstore.store import LocalStore, MemoryStore  # noqa: E402
+from obstore.store import LocalStore, MemoryStore, S3Store  # noqa: E402
 
 
 class Recorder:
@@ -160,3 +162,54 @@ def test_many_large_files_at_once_are_held_within_the_budget(tmp_path: Path, mon
 
 def test_the_engine_is_there_when_obstore_is() -> None:
     assert is_available()
+
+
+# Listings
+
+
+def _walked(keys: dict[str, bytes], prefix: str) -> tuple[list[str], list[str | None]]:
+    """Store objects, walk them, and tell the keys and where the SDK took over."""
+    store, asked = MemoryStore(), []
+    for key, content in keys.items():
+        obstore.put(store, key, content)
+
+    def walk_on(after: str | None) -> Iterator[RemoteObject]:
+        asked.append(after)
+        below = sorted(key for key in keys if key.startswith(prefix) and (after is None or key > after))
+        return (RemoteObject(key, len(keys[key])) for key in below)
+
+    engine = NativeEngine(store, Recorder())
+    return [item.key for item in engine.objects(prefix, walk_on)], asked
+
+
+def test_a_plain_folder_is_listed_without_the_sdk():
+    keys = {"a/1": b"x", "a/b/2": b"xy", "a2/3": b"x"}
+    assert _walked(keys, "a/") == (["a/1", "a/b/2"], [])
+
+
+def test_the_sdk_lists_on_from_what_may_mark_a_folder():
+    keys = {"a/1": b"x", "a/2": b"", "a/3": b"x"}
+    assert _walked(keys, "a/") == (["a/1", "a/2", "a/3"], ["a/1"])
+
+
+def test_the_sdk_lists_a_whole_bucket():
+    assert _walked({"a": b"x"}, "") == (["a"], [None])
+
+
+def test_the_sdk_lists_when_the_store_does_not_answer():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        config = {"endpoint": f"http://127.0.0.1:{nobody.getsockname()[1]}", "region": "us-east-1"}
+        store = S3Store(
+            "b",
+            config=config,
+            client_options={"allow_http": True},
+            retry_config={"max_retries": 0},
+            skip_signature=True,
+        )
+        asked: list[str | None] = []
+        found = NativeEngine(store, Recorder()).objects(
+            "a/", lambda after: asked.append(after) or iter([RemoteObject("a/1", 1)])
+        )
+        assert [item.key for item in found] == ["a/1"]
+    assert asked == [None]
