@@ -1,0 +1,1 @@
+"""API reference pages in Mintlify MDX, from Python source that is read and never imported."""
