@@ -60,7 +60,7 @@ def draw_bars(values: list[int], bar_width: int = 40, height_per_unit: int = 10)
 # ## Send it
 #
 # `inline_images` holds the picture under the name that the HTML shows it by; the table goes along as a file that was
-# never on disk. In a sync flow the task is called as it stands.
+# never on disk. `email_send_message` is a task: a sync flow calls it like a function, an async flow awaits it.
 
 
 @flow
@@ -87,7 +87,7 @@ def mail_report(credentials: EmailServerCredentials, readers: list[str]) -> str:
 # signed by an authority that only this program knows, so the block names it in `ca_file`.
 
 if __name__ == "__main__":
-    os.environ["DO_NOT_TRACK"] = "1"  # the temporary Prefect server must not report its use either
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # the temporary server must not report its use either
     with (
         tempfile.TemporaryDirectory() as folder,
         serve_smtp(

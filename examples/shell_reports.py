@@ -13,6 +13,7 @@
 #
 # It needs no account and no network: a temporary Prefect server starts with the program and ends with it.
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def count_errors(folder: Path, names: list[str]) -> list[dict[str, str]]:
     return [{"log": name, "errors": str(count.result())} for name, count in zip(names, counts, strict=True)]
 
 
-# ## Several at once, and one that hangs
+# ## Several at once
 #
 # One block can start any number of processes. Leaving the `with` block ends all that still run, with everything that
 # they started in turn.
@@ -72,6 +73,12 @@ def compress(folder: Path, names: list[str]) -> str:
     return shell_run_command("du -ch *.gz | tail -1 | cut -f 1", cwd=folder)
 
 
+# ## An end for what hangs
+#
+# When the time is up, the processes of the block are ended, children included, and the caller learns of it by an
+# exception of its own. Here no answer is an answer.
+
+
 @task
 def probe() -> str:
     try:
@@ -79,6 +86,11 @@ def probe() -> str:
     except ShellTimeout:
         return "no answer"
     return "answered"
+
+
+# ## The report
+#
+# The flow calls tasks and another flow like functions. What they find stays with the flow run, as a table in the UI.
 
 
 @flow(log_prints=True)
@@ -94,7 +106,11 @@ def nightly_report() -> None:
 
 
 # ## Run it
+#
+# The temporary server is one that Prefect has for tests. Without the `with`, the flow reports to the server that
+# `PREFECT_API_URL` names.
 
 if __name__ == "__main__":
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # the temporary server must not report its use either
     with prefect_test_harness(server_startup_timeout=180):
         nightly_report()

@@ -59,6 +59,8 @@ NIGHTS = 30
 SENDER, READER = "Weather station <station@example.com>", "reader@example.com"
 
 # ## What is measured, and what follows from it
+#
+# Plain Python that knows nothing of Prefect: one day, and the last days beside those of earlier years.
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Summary:
         return f"{rain}, and {abs(self.warmer_by):.1f} °C {'warmer' if self.warmer_by > 0 else 'colder'} than usual"
 
 
-# ## The tasks
+# ## Extract
 #
 # The shell does what it does well. `fail_fast` ends the script at the first command that fails, and the flow with it.
 
@@ -142,7 +144,10 @@ def extract(delivery: Path, night: date, folder: Path) -> Path:
     return folder / "nights.csv"
 
 
+# ## Keep in S3
+#
 # The block of the bucket was saved on the server; a task loads it by name, with credentials that stay encrypted there.
+# A file and a folder are kept in one call each.
 
 
 @task
@@ -154,6 +159,11 @@ def keep(path: Path, key: str) -> str:
     else:
         bucket.upload_from_path(path, key)
     return key
+
+
+# ## Compare
+#
+# What was kept is read back, and each of the last days set beside the mean of the same day in earlier years.
 
 
 @task
@@ -173,6 +183,11 @@ def summarise(key: str) -> Summary:
         means = (statistics.fmean(getattr(day, name) for day in same) for name in ("rain", "high", "low"))
         usual.append(Day(night, *means))
     return Summary([days[night] for night in nights], usual, since)
+
+
+# ## Draw
+#
+# One picture says both: temperatures above, rain below. Matplotlib is imported here, so only this task waits for it.
 
 
 @task
@@ -227,13 +242,22 @@ def draw(summary: Summary, path: Path) -> Path:
     return path
 
 
+# ## Read a secret
+#
+# One secret holds the passwords of all mail accounts, as JSON; the task returns one of them.
+
+
 @task
 def password_of(account: str) -> str:
     """Read the password of the mail account from Secrets Manager."""
     return str(AwsSecret.load("mail-account").read_json(account))
 
 
-# ## The mail
+# ## Write the mail
+#
+# Mail programs know little of CSS, so the report is built of tables, with styles in place. `chart` says where the
+# picture is: in a part of the mail, or in a file beside the copy that stays on disk. Those who read mail as text get
+# the same figures.
 
 
 def page(summary: Summary, chart: str) -> str:
@@ -297,6 +321,8 @@ def plain(summary: Summary) -> str:
 
 
 # ## The flow
+#
+# The tasks come together. Each step notes how long it took, for the table at the end.
 
 
 @dataclass
@@ -393,6 +419,12 @@ def save_blocks(store: SeaweedFS, emulator: MiniStack) -> None:
     secret.save("mail-account", overwrite=True)
 
 
+# ## From start to end
+#
+# Whatever was started is stopped again, in reverse order, however the program ends. The logs of the runs go to the
+# Prefect server, and only warnings to the console.
+
+
 def run(night: date, output: Path, serve: bool) -> None:
     """Start the servers, run the flow against them, and show what came out."""
     from vega_datasets import local_data
@@ -476,6 +508,9 @@ def show(summary: Summary, diary: Diary, output: Path, seconds: float) -> None:
         "runs and artifacts": "`just tour --serve` keeps the Prefect server",
     }.items():
         console.print(f"  {what:24} {where}", soft_wrap=True)
+
+
+# ## The command line
 
 
 def end(number: int, frame: object) -> None:

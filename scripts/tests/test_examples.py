@@ -15,72 +15,51 @@ def write(folder: Path, body: str, name: str = "one.py") -> Path:
     return path
 
 
-def test_every_example_of_this_repository_is_valid() -> None:
-    assert [example.title for example in examples.examples()]
+def test_every_example_of_this_repository_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert examples.main(["list"]) == 0
+
+    out, err = capsys.readouterr()
+    assert "tour.py              A nightly report\n" in out
+    assert err == ""
 
 
-def test_front_matter_is_read(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        FRONT + '# icon: play\n# keywords: ["a"]\n# dependencies: ["pytest>=8"]\n# cmd: ["python", "x.py"]\n'
-        "# order: 3\n# draft: true\n# tags: []\n# ---\nprint(1)\n",
-    )
+def test_the_list_is_in_order_and_tells_drafts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, FRONT + "# draft: true\n# ---\n", "a.py")
+    write(tmp_path, FRONT + "# order: 1\n# ---\n", "b.py")
 
-    assert examples.read(path) == examples.Example(
-        path=path,
-        title="One",
-        description="Shows one thing.",
-        dependencies=("pytest>=8",),
-        cmd=("python", "x.py"),
-        order=3,
-        draft=True,
-    )
+    assert examples.main(["list"], tmp_path) == 0
+    assert capsys.readouterr().out == f"{'b.py':20} One\n{'a.py':20} One (draft)\n"
 
 
-def test_a_file_without_front_matter_is_no_example(tmp_path: Path) -> None:
-    assert examples.read(write(tmp_path, "print(1)\n")) is None
+def test_bad_examples_are_told_and_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, FRONT + "# ---\nprint('hello')\n", "a.py")
+    bad = write(tmp_path, FRONT + "# colour: red\n# order: x\n# ---\n", "b.py")
+
+    assert examples.main(["run"], tmp_path) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"error: {bad}:4: unknown key 'colour'" in err
+    assert f"error: {bad}:5: 'order' must be" in err
 
 
-@pytest.mark.parametrize(
-    ("body", "line", "message"),
-    [
-        ("# ---\n# title: One\n# ---\n", 1, "lacks 'description'"),
-        (FRONT + "# colour: red\n# ---\n", 4, "unknown key 'colour'; known are title, description"),
-        (FRONT + "# order: first\n# ---\n", 4, "'order' must be a whole number, not 'first'"),
-        (FRONT + "# order: true\n# ---\n", 4, "'order' must be a whole number, not True"),
-        (FRONT + "# draft: 1\n# ---\n", 4, "'draft' must be true or false, not 1"),
-        (FRONT + "# keywords: one\n# ---\n", 4, "'keywords' must be a list of texts, not 'one'"),
-        (FRONT + "# cmd: [1]\n# ---\n", 4, "'cmd' must be a list of texts, not [1]"),
-        (FRONT + "# title: Two\n# ---\n", 4, "'title' is given twice"),
-        (FRONT + '# icon: "open\n# ---\n', 4, "found unexpected end of stream"),
-        (FRONT + '# dependencies: ["not a name!"]\n# ---\n', 4, "Expected"),
-        (FRONT + "print(1)\n# ---\n", 4, "begins with '#'"),
-        ("# ---\n# just words\n# ---\n", 2, "no list of `key: value`"),
-        (FRONT, 1, "no closing '# ---'"),
-    ],
-)
-def test_wrong_front_matter_is_refused_with_file_and_line(tmp_path: Path, body: str, line: int, message: str) -> None:
-    path = write(tmp_path, body)
+def test_a_file_without_front_matter_is_told_and_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, FRONT + "# ---\n")
+    other = write(tmp_path, "raise SystemExit(1)\n", "other.py")
 
-    with pytest.raises(examples.ExampleError) as caught:
-        examples.read(path)
+    assert examples.main(["run"], tmp_path) == 0
 
-    assert str(caught.value).startswith(f"{path}:{line}: ")
-    assert message in str(caught.value)
-
-
-def test_examples_come_in_order_and_then_by_name(tmp_path: Path) -> None:
-    write(tmp_path, FRONT + "# ---\n", "a.py")
-    write(tmp_path, FRONT + "# order: 2\n# ---\n", "b.py")
-    write(tmp_path, FRONT + "# order: 1\n# ---\n", "c.py")
-
-    assert [example.path.name for example in examples.examples(tmp_path)] == ["c.py", "b.py", "a.py"]
+    out, err = capsys.readouterr()
+    assert "one.py: passed" in out
+    assert "other.py" not in out
+    assert err.startswith(f"{other}:1: warning: no front matter")
 
 
 @pytest.mark.parametrize(
     ("body", "code", "said"),
     [
         ("print('hello')", 0, "one.py: passed"),
+        ("import os; raise SystemExit(os.environ['DO_NOT_TRACK'] != '1')", 0, "one.py: passed"),
         ("raise SystemExit(3)", 1, "one.py: ended with exit code 3"),
         ("import time; time.sleep(60)", 1, "one.py: still ran after 0.5 s"),
     ],
@@ -109,3 +88,10 @@ def test_an_unknown_name_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert examples.main(["run", "two"], tmp_path) == 2
     assert "no example is named 'two'; there are: one" in capsys.readouterr().err
+
+
+def test_a_draft_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, FRONT + "# draft: true\n# ---\nraise SystemExit(3)\n")
+
+    assert examples.main(["run"], tmp_path) == 1
+    assert "one.py: ended with exit code 3" in capsys.readouterr().out
