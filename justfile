@@ -66,13 +66,27 @@ fmt: _sync
     {{ run }} ruff check --fix
     {{ run }} ruff format
 
-# Check the pages and say where they are (nothing renders or serves them yet)
-docs: docs-check
-    @echo 'The pages are in docs/, their navigation is docs/docs.json.'
+# Serve the documentation on this machine, and show changes as they are saved
+docs *ARGS: docs-generate
+    @{{ run }} python -m scripts.site serve "$@"
 
-# Check pages and READMEs: front matter, code, links, MDX, navigation
+# Write what is generated of the documentation: reference, example pages, navigation, llms.txt
+docs-generate *ARGS: _sync
+    @{{ run }} prefect-integration-docs generate "$@"
+
+# Check the documentation: generated pages are current, every page renders, links and code are right
 docs-check: _sync
+    {{ run }} prefect-integration-docs generate --check
+    {{ run }} python -m scripts.site check
     {{ run }} python -m scripts.docs_check
+
+# Test the documentation's site, in a real browser where there is one; screenshots go to `site-screenshots`
+docs-test *ARGS: _sync
+    {{ run }} pytest scripts/tests/test_site.py scripts/tests/test_browser.py "$@"
+
+# Write the documentation as a static site, to `build/site`
+docs-build: docs-generate
+    {{ run }} python -m scripts.site build --out build/site
 
 # Write the README's table of integrations from their metadata (`--check`: only say when it is stale)
 readme *ARGS: _sync

@@ -66,7 +66,18 @@ class Environment:
         return {item["name"]: item["version"] for item in listed}
 
 
-def _install(name: str, constraints: Sequence[str], *requirements: str) -> Environment:
+def install(name: str, constraints: Sequence[str], *requirements: str) -> Environment:
+    """Build an environment in `.benches/`, or bring it up to date.
+
+    Args:
+        name: Its name.
+        constraints: Versions that are not to be left.
+        requirements: What to install, and options of `uv pip install`.
+
+    Raises:
+        BenchError: If uv cannot build it.
+    """
+    CACHE.mkdir(exist_ok=True)
     folder = CACHE / name
     environment = Environment(name, folder / "bin" / "python")
     if not environment.python.exists():
@@ -78,6 +89,15 @@ def _install(name: str, constraints: Sequence[str], *requirements: str) -> Envir
         *("--constraint", str(file), *requirements),
     )
     return environment
+
+
+def workspace_resolution() -> list[str]:
+    """List the versions of everything that the workspace's resolution holds, as requirements."""
+    exported = _uv(
+        *("export", "--quiet", "--no-hashes", "--no-header", "--no-annotate", "--all-packages", "--all-extras"),
+        *("--all-groups", "--no-emit-workspace"),
+    )
+    return exported.splitlines()
 
 
 def environments() -> dict[str, Environment]:
@@ -92,13 +112,8 @@ def environments() -> dict[str, Environment]:
     Raises:
         BenchError: If uv cannot build one.
     """
-    CACHE.mkdir(exist_ok=True)
-    exported = _uv(
-        *("export", "--quiet", "--no-hashes", "--no-header", "--no-annotate", "--all-packages", "--all-extras"),
-        *("--all-groups", "--no-emit-workspace"),
-    )
-    resolution = [line for line in exported.splitlines() if not line.startswith(_SDK)]
-    published = _install(BASELINE, resolution, *PUBLISHED)
+    resolution = [line for line in workspace_resolution() if not line.startswith(_SDK)]
+    published = install(BASELINE, resolution, *PUBLISHED)
     sdk = [f"{name}=={version}" for name, version in published.versions().items() if name in _SDK]
 
     members = workspace.packages()
@@ -107,7 +122,7 @@ def environments() -> dict[str, Environment]:
         extra = "[fast]" if name == "prefect-aws" else ""
         folders.append(f"{workspace.find(name, members).path}{extra}")
     reinstall = [f"--reinstall-package={name}" for name in (*PACKAGES, "prefect-integration-kit")]
-    ours = _install("ours", [*resolution, *sdk], *reinstall, *folders)
+    ours = install("ours", [*resolution, *sdk], *reinstall, *folders)
     return {BASELINE: published, "ours": ours}
 
 
@@ -210,6 +225,7 @@ def alternate(
     timeout_seconds: float = 300.0,
     warm_up: bool = True,
     around: Callable[[Case], AbstractContextManager[tuple[str, ...]]] = nothing_around,
+    built: Mapping[str, Environment] | None = None,
 ) -> dict[Case, list[Sample]]:
     """Measure all cases by turns, so that what else the machine does meets all of them alike.
 
@@ -220,8 +236,9 @@ def alternate(
         timeout_seconds: Seconds for one run; a case that takes longer is not tried again.
         warm_up: Whether to run each case once before, unmeasured.
         around: Prepares a run, gives further arguments for it, and looks at what it did; not part of the times.
+        built: The environments by name; those of `environments` when not given.
     """
-    built = environments()
+    built = environments() if built is None else built
     samples: dict[Case, list[Sample]] = {case: [] for case in cases}
     for number in range(0 if warm_up else 1, rounds + 1):
         for case in cases:
@@ -317,6 +334,7 @@ def save(
     *,
     note: str = "",
     keep: bool = True,
+    measured_on: str | None = None,
 ) -> str:
     """Write the samples to `results/<name>.json` and rewrite `RESULTS.md`; return the table.
 
@@ -327,6 +345,7 @@ def save(
         metrics: The columns.
         note: Markdown to put below the table.
         keep: Whether to write anything; a run of some cases only replaces no results.
+        measured_on: The versions that were compared, in a sentence; by default those of `environments`.
     """
     rendered = "\n\n".join(part for part in (table(samples, metrics), note) if part)
     if not keep:
@@ -336,7 +355,7 @@ def save(
         "about": about,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}",
-        "versions": {name: _shown_versions(env) for name, env in environments().items()},
+        "measured_on": _compared() if measured_on is None else measured_on,
         "table": rendered.splitlines(),
         "samples": [
             {"what": case.what, "variant": case.variant, "runs": [asdict(run) for run in runs]}
@@ -349,9 +368,11 @@ def save(
     return rendered
 
 
-def _shown_versions(environment: Environment) -> dict[str, str]:
-    shown = {*PACKAGES, *_SDK, "prefect", "prefect-integration-kit", "obstore", "fastapi", "pydantic"}
-    return {name: version for name, version in environment.versions().items() if name in shown}
+def _compared() -> str:
+    built = {name: environment.versions() for name, environment in environments().items()}
+    newer = ", ".join(f"{package} {built['ours'].get(package)}" for package in PACKAGES)
+    older = ", ".join(f"{package} {built[BASELINE].get(package)}" for package in PACKAGES)
+    return f"Prefect {built['ours'].get('prefect')}. Ours: {newer}. Published: {older}."
 
 
 _RESULTS_HEAD = """\
@@ -366,12 +387,9 @@ def _results_page() -> str:
     parts = [_RESULTS_HEAD]
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        versions = result["versions"]
-        newer = ", ".join(f"{package} {versions['ours'].get(package)}" for package in PACKAGES)
-        older = ", ".join(f"{package} {versions[BASELINE].get(package)}" for package in PACKAGES)
         table_text = "\n".join(result["table"])
         parts.append(
             f"## `just bench {result['name']}`\n\n{result['about']}\n\n{table_text}\n\n"
-            f"{result['machine']}; Prefect {versions['ours'].get('prefect')}. Ours: {newer}. Published: {older}.\n"
+            f"{result['machine']}; {result['measured_on']}\n"
         )
     return "\n".join(parts)

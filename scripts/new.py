@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prefect_integration_docs.navigation import dump
+
 ROOT = Path(__file__).resolve().parent.parent
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -208,12 +210,11 @@ def with_guide(text: str, names: Names) -> str:
     pages: list[Any] = group["pages"]
     above = [n for n, page in enumerate(pages) if isinstance(page, str) or page["group"] < names.title]
     pages.insert(max(above, default=-1) + 1, entry)
-    dumped = json.dumps(site, indent=2, ensure_ascii=False)
-    return re.sub(r"\[\n\s+(\"[^\"\n]*\")\n\s+\]", r"[\1]", dumped) + "\n"  # as the rest of the file is written
+    return dump(site)
 
 
 def polish(package: Path, root: Path = ROOT) -> None:
-    """Mend what a name of another length changes: line breaks and the order of imports; then the README's table.
+    """Mend what a name of another length changes: line breaks, order of imports, the README's table, generated pages.
 
     Args:
         package: The folder of the package.
@@ -224,6 +225,7 @@ def polish(package: Path, root: Path = ROOT) -> None:
         ["ruff", "check", "--quiet", "--fix", str(package)],
         ["ruff", "format", "--quiet", str(package)],  # the order of imports may have changed their length
         ["scripts.readme"],
+        ["prefect_integration_docs", "generate"],
     ):
         subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)
 

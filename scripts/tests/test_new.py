@@ -20,7 +20,7 @@ LONGEST = "abcdefgh-ijklmnop-qrstuv"
 
 def copy_repository(target: Path, *parts: str) -> Path:
     """Copy parts of this repository, without what tools left behind."""
-    ignore = shutil.ignore_patterns(".*_cache", "__pycache__", ".venv", ".venvs", ".git", ".hypothesis")
+    ignore = shutil.ignore_patterns(".*_cache", "__pycache__", ".venv", ".venvs", ".git", ".hypothesis", "node_modules")
     for part in parts:
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, target / part, ignore=ignore)
@@ -149,7 +149,9 @@ def test_the_result_passes_lint(repository, name):
     (repository / "README.md").write_text("")
     (repository / "scripts").mkdir()
     (repository / "scripts" / "readme.py").write_text("")
+    copy_repository(repository, "src/kit/prefect-integration-docs/published-pages.txt")
     new.polish(package, repository)
+    assert (repository / "docs" / "integrations" / package.name / "api-ref").is_dir()
     for command in (["check", "--no-cache"], ["format", "--no-cache", "--check"]):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, str(package)], cwd=repository, capture_output=True, text=True
@@ -162,7 +164,11 @@ def test_the_result_passes_lint(repository, name):
 @pytest.mark.parametrize("name", ["big-data"])
 def test_the_result_passes_types_tests_and_docs_check(tmp_path, name):
     """In a copy of the repository with an environment of its own."""
-    parts = (p.name for p in ROOT.iterdir() if not p.name.startswith((".git", ".venv", ".pytest", ".ruff")))
+    parts = (
+        p.name
+        for p in ROOT.iterdir()
+        if not p.name.startswith((".git", ".venv", ".pytest", ".ruff", ".benches", ".cache", "build"))
+    )
     root = copy_repository(tmp_path / "repository", *sorted(parts))
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     environment["UV_PROJECT_ENVIRONMENT"] = str(tmp_path / "venv")
@@ -186,4 +192,6 @@ def test_the_result_passes_types_tests_and_docs_check(tmp_path, name):
     run("uv", "run", "--no-sync", "basedpyright", package)
     run("uv", "run", "--no-sync", "pytest", "-q", package)
     run("uv", "run", "--no-sync", "python", "-m", "scripts.readme", "--check")
+    run("uv", "run", "--no-sync", "prefect-integration-docs", "generate", "--check")
+    run("uv", "run", "--no-sync", "python", "-m", "scripts.site", "check")
     assert docs_problems() == before

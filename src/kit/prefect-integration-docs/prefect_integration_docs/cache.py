@@ -48,6 +48,20 @@ class Record(TypedDict):
     notes: list[tuple[int, str, bool]]
 
 
+class ExamplesRecord(TypedDict):
+    """What the pages of examples were made of.
+
+    Attributes:
+        digest: Hash of the examples and their pages.
+        slugs: Those that have a page, in their order.
+        problems: What is wrong with them: file, line, message, and whether it is fatal.
+    """
+
+    digest: str
+    slugs: list[str]
+    problems: list[tuple[str, int, str, bool]]
+
+
 class Cache:
     """Models of modules by the hash of their source, and records of pages.
 
@@ -62,16 +76,17 @@ class Cache:
     def __init__(self, folder: Path | None, key: str) -> None:
         self._folder = folder
         self._key = key
-        self.pages: dict[str, Record] = self._records()
+        self.pages: dict[str, Record] = {}
+        self.examples: ExamplesRecord | None = None
+        self._recall()
 
-    def _records(self) -> dict[str, Record]:
+    def _recall(self) -> None:
         if self._folder is None:
-            return {}
-        try:
+            return
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads((self._folder / "pages.json").read_bytes())
-            return cast("dict[str, Record]", kept["pages"]) if kept["key"] == self._key else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
+            if kept["key"] == self._key:
+                self.pages, self.examples = kept["pages"], kept["examples"]
 
     def _model_path(self, folder: Path, module: str, digest: str) -> Path:
         return folder / "models" / f"{content_hash(f'{self._key}/{module}/{digest}'.encode())}.json"
@@ -98,7 +113,9 @@ class Cache:
         """
         if self._folder is None:
             return
-        self._write(self._folder / "pages.json", json.dumps({"key": self._key, "pages": self.pages}))
+        self._write(
+            self._folder / "pages.json", json.dumps({"key": self._key, "pages": self.pages, "examples": self.examples})
+        )
         needed = {self._model_path(self._folder, module, digest).name for module, digest in used}
         with contextlib.suppress(OSError):
             for path in (self._folder / "models").iterdir():

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from prefect_integration_docs import kinds, prose, sections
-from prefect_integration_docs.expressions import masked
 from prefect_integration_docs.library import Library
+from prefect_integration_docs.masking import masked
 from prefect_integration_docs.model import Field, Signature
 from prefect_integration_docs.names import is_public
 from prefect_integration_docs.plan import PlannedClass

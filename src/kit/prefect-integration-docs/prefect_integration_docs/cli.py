@@ -31,11 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _answer_quickly(given: list[str]) -> int | None:
     """Answer the calls that come most often, `generate` and `generate --check`, when nothing changed."""
-    if given not in (["generate"], ["generate", "--check"]):
+    root, options = os.getcwd(), given[1:]  # noqa: PTH109 - no pathlib here
+    if "--root" in options[:-1]:
+        position = options.index("--root")
+        root, options = options[position + 1], options[:position] + options[position + 2 :]
+    if given[:1] != ["generate"] or options not in ([], ["--check"]):
         return None
     from prefect_integration_docs.freshness import Snapshot
 
-    kept = Snapshot(os.path.join(os.getcwd(), CACHE, "snapshot.json")).recall()  # noqa: PTH109, PTH118 - no pathlib
+    kept = Snapshot(os.path.join(root, CACHE, "snapshot.json")).recall()  # noqa: PTH118 - no pathlib here
     return None if kept is None else _report(kept)
 
 

@@ -1,4 +1,4 @@
-"""Read expressions of the source: dotted paths of names, texts that are spelled out; secrets stay hidden."""
+"""Read expressions of the source: dotted paths of names, annotations, texts that are spelled out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import Any
 
 import griffe
 
-_SECRET = re.compile(r"\b(Secret(?:Str|Bytes|Dict|Field)?(?:\[[^\]]*\])?)\((?!\))[^()]*\)")
 _QUOTED = re.compile(r"^(['\"])[^'\"]*\1$")
-MASK = "'**********'"
-
-
-def masked(text: str) -> str:
-    """Take the values out of secrets that stand in a default."""
-    return _SECRET.sub(rf"\1({MASK})", text)
 
 
 def dotted(expression: Any) -> str | None:

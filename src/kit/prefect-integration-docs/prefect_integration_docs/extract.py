@@ -10,7 +10,8 @@ from typing import Any, cast
 import griffe
 
 from prefect_integration_docs import docstrings, fields
-from prefect_integration_docs.expressions import annotation, dotted, function_name, literal, masked
+from prefect_integration_docs.expressions import annotation, dotted, function_name, literal
+from prefect_integration_docs.masking import masked
 from prefect_integration_docs.model import (
     Class,
     Constant,
@@ -60,6 +61,7 @@ def read_module(name: str, path: Path, text: str, *, is_package: bool) -> Module
         constants=[],
         imports={},
         stars=[],
+        exports=[],
         notes=[],
         broken=False,
     )
@@ -104,7 +106,7 @@ class _Reader:
         made = self._made
         made["doc"] = self._doc(module)
         made["imports"] = dict(module.imports)
-        exported = _exported(module)
+        made["exports"] = _exported(module)
         for name, member in module.members.items():
             if name.endswith("/*"):
                 made["stars"].append(name[:-2].replace("/", "."))
@@ -114,7 +116,7 @@ class _Reader:
                 made["classes"].append(self._class(member))
             elif isinstance(member, griffe.Function):
                 made["functions"].append(self._function(member))
-            elif isinstance(member, griffe.Attribute) and _is_constant(member, exported):
+            elif isinstance(member, griffe.Attribute) and _is_constant(member, made["exports"]):
                 made["constants"].append(self._constant(member))
 
     def _doc(self, owner: griffe.Object) -> list[Section]:
@@ -236,12 +238,11 @@ def _value(value: Any) -> str:
     return (dotted(value) if isinstance(value, (griffe.ExprName, griffe.ExprAttribute)) else None) or str(value)
 
 
-def _exported(module: griffe.Module) -> frozenset[str]:
-    exports = module.exports
-    return frozenset(name for name in exports if isinstance(name, str)) if exports else frozenset()
+def _exported(module: griffe.Module) -> list[str]:
+    return [name for name in module.exports or () if isinstance(name, str)]
 
 
-def _is_constant(attribute: griffe.Attribute, exported: frozenset[str]) -> bool:
+def _is_constant(attribute: griffe.Attribute, exported: list[str]) -> bool:
     """Say whether a name of a module is there for its users: a constant, a type alias, or listed in `__all__`."""
     name, value = attribute.name, attribute.value
     if name.startswith("_") or value is None:

@@ -8,7 +8,8 @@ from typing import Any
 import griffe
 
 from prefect_integration_docs import expressions
-from prefect_integration_docs.expressions import MASK, function_name, literal, masked
+from prefect_integration_docs.expressions import function_name, literal
+from prefect_integration_docs.masking import MASK, masked
 from prefect_integration_docs.model import Field, Section
 
 _CONSTRAINTS = (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from prefect_integration_docs import llms, navigation
 from prefect_integration_docs.builder import Builder, Page, Places
-from prefect_integration_docs.cache import Cache, generator_key
-from prefect_integration_docs.configuration import Configuration
+from prefect_integration_docs.cache import Cache, ExamplesRecord, generator_key
+from prefect_integration_docs.configuration import Configuration, ConfigurationError
 from prefect_integration_docs.discovery import DiscoveryError, Distribution, distribution
+from prefect_integration_docs.freshness import digest
 from prefect_integration_docs.navigation import Entry, NavigationError
 from prefect_integration_docs.problems import Problem
 
@@ -53,6 +55,7 @@ class Generator:
 
     Raises:
         DiscoveryError: If a name is not that of a distribution.
+        ConfigurationError: If the list of published pages cannot be read.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Generator:
             cache=self._cache,
         )
         self._texts: dict[Path, str] = {}
+        self._gone: list[str] = []
 
     # --- what there is -------------------------------------------------------------------------------------------
 
@@ -104,7 +108,12 @@ class Generator:
     def _published_text(self) -> str:
         if not self._config.published:
             return ""
-        text = (self._config.root / self._config.published).read_text(encoding="utf-8")
+        file = self._config.root / self._config.published
+        try:
+            text = file.read_text(encoding="utf-8")
+        except OSError as exc:
+            message = f"{file}: {exc.strerror}. It is the list that tool.prefect-integration-docs.published names."
+            raise ConfigurationError(message) from exc
         return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
     def _places(self, each: Distribution) -> Places:
@@ -127,7 +136,7 @@ class Generator:
         for each in self._chosen:
             self._reference(each, site)
         if self._is_whole and self._config.examples:
-            self._examples(site)
+            self._list_examples(self._examples(), site)
         if site is not None:
             self._put(self._docs / "docs.json", navigation.dump(site))
             if self._is_whole and self._config.title:
@@ -164,13 +173,34 @@ class Generator:
         if page.text is not None:
             self._put(page.path, page.text)
 
-    def _examples(self, site: Entry | None) -> None:
+    def _examples(self) -> list[str]:
+        """Make the pages of examples and name those that there are, or recall both when nothing changed."""
+        known, digest = self._cache.examples, self._examples_digest()
+        if known is not None and known["digest"] == digest:
+            for path, line, message, fatal in known["problems"]:
+                self._outcome.problems.append(Problem(Path(path), line, message, fatal=fatal))
+            return known["slugs"]
+        slugs, problems = self._make_examples()
+        self._outcome.problems += problems
+        if self._write:
+            self._cache.examples = ExamplesRecord(
+                digest=self._examples_digest(),
+                slugs=slugs,
+                problems=[(str(each.path), each.line, each.message, each.fatal) for each in problems],
+            )
+        return slugs
+
+    def _examples_digest(self) -> str:
+        sources = str(self._config.root / self._config.examples)
+        return digest([(sources, (".py",)), (str(self._docs / EXAMPLES), (".mdx",))], (), ())
+
+    def _make_examples(self) -> tuple[list[str], list[Problem]]:
+        # They need a YAML parser and more, which takes longer to import than most runs take.
         from prefect_integration_docs.example_pages import published, render_example, render_index
         from prefect_integration_docs.examples import read_examples
 
         config = self._config
         found, problems = read_examples(config.root / config.examples)
-        self._outcome.problems += problems
         shown = published(found)
         folder = self._docs / EXAMPLES
         expected = {folder / "index.mdx"}
@@ -183,14 +213,19 @@ class Generator:
         for path in sorted(folder.glob("*.mdx")):
             if path not in expected and path.stem not in broken:
                 self._drop(path)
-                if site is not None:
-                    navigation.set_redirect(site, f"/{EXAMPLES}/{path.stem}", f"/{EXAMPLES}/index")
-        if site is not None:
-            try:
-                navigation.set_examples(site, [f"{EXAMPLES}/{example.slug}" for example in shown])
-            except NavigationError as exc:
-                self._outcome.problems.append(Problem(self._docs / "docs.json", 1, str(exc)))
-            navigation.drop_redirects(site, {f"/{EXAMPLES}/{example.slug}" for example in shown})
+                self._gone.append(path.stem)
+        return [example.slug for example in shown], problems
+
+    def _list_examples(self, slugs: list[str], site: Entry | None) -> None:
+        if site is None:
+            return
+        try:
+            navigation.set_examples(site, [f"{EXAMPLES}/{slug}" for slug in slugs])
+        except NavigationError as exc:
+            self._outcome.problems.append(Problem(self._docs / "docs.json", 1, str(exc)))
+        for slug in self._gone:
+            navigation.set_redirect(site, f"/{EXAMPLES}/{slug}", f"/{EXAMPLES}/index")
+        navigation.drop_redirects(site, {f"/{EXAMPLES}/{slug}" for slug in slugs})
 
     def _llms(self, site: Entry) -> str:
         def page(address: str) -> str | None:
@@ -230,16 +265,22 @@ class Generator:
 
     def inputs(self) -> tuple[list[tuple[str, tuple[str, ...]]], list[str], list[str]]:
         """List all that pages are made of, and the pages: folders with suffixes, files, and folders to list."""
-        import griffe
-
         config = self._config
         folders: list[tuple[str, tuple[str, ...]]] = [(str(each.package), (".py",)) for each in self._distributions]
         folders.append((str(self._docs), (".mdx", "docs.json", "llms.txt")))
         folders.append((str(Path(__file__).parent), (".py",)))
         if config.examples:
             folders.append((str(config.root / config.examples), (".py",)))
-        files = [str(config.root / "pyproject.toml"), *self._builder.files(), griffe.__file__]
+        files = [str(config.root / "pyproject.toml"), *self._builder.files(), *_version_files()]
         if config.published:
             files.append(str(config.root / config.published))
         listings = sorted({str(config.root / pattern.rpartition("/")[0]) for pattern in config.packages})
         return folders, sorted(set(files)), listings
+
+
+def _version_files() -> list[str]:
+    """Name a file that tells which griffe is installed, without importing it."""
+    spec = find_spec("griffe")
+    if spec is None or spec.origin is None:
+        return []
+    return [str(path / "METADATA") for path in Path(spec.origin).parent.parent.glob("griffelib-*.dist-info")]

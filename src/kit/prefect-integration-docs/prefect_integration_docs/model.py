@@ -135,6 +135,7 @@ class ModuleModel(TypedDict):
     Attributes:
         imports: Local names and the dotted paths that they stand for.
         stars: Modules from which everything is imported.
+        exports: Names that `__all__` lists.
         broken: Whether the file could not be read; its page is then left as it is.
     """
 
@@ -146,5 +147,6 @@ class ModuleModel(TypedDict):
     constants: list[Constant]
     imports: dict[str, str]
     stars: list[str]
+    exports: list[str]
     notes: list[Note]
     broken: bool

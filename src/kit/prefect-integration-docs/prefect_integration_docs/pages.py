@@ -90,6 +90,8 @@ class _Page:
         if self._plan.is_empty:
             if not doc:
                 yield _NOTHING
+            if passed_on := list(self._passed_on()):
+                yield f"It passes on {', '.join(passed_on)}."
             return
         if self._plan.functions:
             yield "## Functions"
@@ -105,6 +107,15 @@ class _Page:
         if constants:
             yield "## Constants"
             yield "\n".join(self._constant(constant) for constant in constants)
+
+    def _passed_on(self) -> Iterator[str]:
+        """Link the names that an empty module passes on: its page is where they once were."""
+        model = self._plan.model
+        for name in model["exports"]:
+            found = self._resolve(f"{model['name']}.{name}")
+            address = self._pages.address(found) if found is not None else None
+            if address is not None:
+                yield f"[{prose.code(name)}]({address})"
 
     # --- links ---------------------------------------------------------------------------------------------------
 

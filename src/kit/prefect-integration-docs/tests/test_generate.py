@@ -224,9 +224,17 @@ def test_a_published_page_stays_even_when_it_has_nothing_to_show(repository: Any
     repository.write(
         "published.txt",
         "# comment\nintegrations/prefect-acme/api-ref/prefect_acme-bare\n"
-        "integrations/prefect-acme/api-ref/prefect_acme-said\n",
+        "integrations/prefect-acme/api-ref/prefect_acme-said\n"
+        "integrations/prefect-acme/api-ref/prefect_acme-moved\n",
     )
-    repository.package("prefect-acme", bare="x = 1\n", said='"""All that there is."""\n', other="x = 1\n")
+    repository.package(
+        "prefect-acme",
+        bare="x = 1\n",
+        said='"""All that there is."""\n',
+        other="x = 1\n",
+        moved='from prefect_acme.new import run\n__all__ = ["run"]\n',
+        new="def run(): ...\n",
+    )
 
     repository.generate()
 
@@ -235,6 +243,10 @@ def test_a_published_page_stays_even_when_it_has_nothing_to_show(repository: Any
     )
     assert repository.page("prefect_acme-said").endswith("# `prefect_acme.said`\n\nAll that there is.\n")
     assert not repository.path("prefect_acme-other").exists()
+    assert repository.page("prefect_acme-moved").endswith(
+        "This module has no public members.\n\n"
+        "It passes on [`run`](/integrations/prefect-acme/api-ref/prefect_acme-new#run).\n"
+    )
 
 
 def test_one_package_can_be_done_alone(repository: Any) -> None:
