@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_docs.model import Item, Note, Section
@@ -35,6 +36,9 @@ _OPTIONS: dict[str, Any] = {
     "warn_missing_types": False,
 }
 _BULLETED = re.compile(r"^Parameter '[-+*] ")
+_DEPRECATION = re.compile(
+    r"^(?:\.\. deprecated::(?P<directive>.*(?:\n[ ]+\S.*)*)|(?:(?<=\n\n)|\A)Deprecated\b.+(?:\n.+)*)", re.MULTILINE
+)
 _UNREAD = re.compile(r"^Failed to get '(?P<pair>[^']*)' pair from ['\"](?P<text>.*)['\"]$", re.DOTALL)
 _UNREAD_KINDS = {"exception": "raises", "warning": "warns", "name": "args"}
 # What griffe says of a section that it cannot read; all else that it says is advice.
@@ -99,10 +103,29 @@ def read(docstring: griffe.Docstring | None, notes: list[Note]) -> list[Section]
         return [Section(kind="text", title="", text=docstring.value, items=[])]
     notes.extend(_listener.notes)
     signature = _Signature(docstring.parent)
-    sections = [_section(section, signature) for section in parsed]
+    sections = [part for section in parsed for part in _without_deprecation(_section(section, signature))]
     for note in _listener.notes:
         _keep_unread(sections, note["message"])
     return sections
+
+
+def _without_deprecation(section: Section) -> Iterator[Section]:
+    """Cut a text where it says that its subject is deprecated: by Sphinx's directive, or by its first word."""
+    if section["kind"] != "text" or "eprecated" not in section["text"]:
+        yield section
+        return
+    position = 0
+    for match in _DEPRECATION.finditer(section["text"]):
+        yield from _text(section["text"][position : match.start()])
+        said = match["directive"] if match["directive"] is not None else match[0]
+        yield Section(kind="admonition", title="Deprecated", text=" ".join(said.split()), items=[])
+        position = match.end()
+    yield from _text(section["text"][position:])
+
+
+def _text(text: str) -> Iterator[Section]:
+    if stripped := text.strip("\n"):
+        yield Section(kind="text", title="", text=stripped, items=[])
 
 
 def _keep_unread(sections: list[Section], message: str) -> None:

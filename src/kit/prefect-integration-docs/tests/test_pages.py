@@ -452,6 +452,20 @@ def oldest() -> None:
     Deprecated:
         1.2: Use `old`.
     """
+
+
+def ancient() -> None:
+    """Ancient.
+
+    .. deprecated:: 1.1
+        Use `old`.
+
+    More.
+    """
+
+
+class Antique:
+    """Deprecated alias of `Options`."""
 '''
 
 
@@ -566,3 +580,7 @@ def test_deprecation_says_since_removal_and_replacement(models: str) -> None:
     )
     assert "<Warning>\nDeprecated. Use Options.\n</Warning>" in entry(models, "Older")
     assert f"<Warning>\nDeprecated. 1.2: Use [`old`]({here}#old).\n</Warning>" in entry(models, "oldest")
+    assert f"<Warning>\nDeprecated. 1.1 Use [`old`]({here}#old).\n</Warning>\n\nAncient.\n\nMore." in entry(
+        models, "ancient"
+    )
+    assert f"<Warning>\nDeprecated alias of [`Options`]({here}#options).\n</Warning>" in entry(models, "Antique")
