@@ -1,6 +1,6 @@
 """What can go wrong when a command runs.
 
-```
+```text
 ShellError
 ├── ShellOptionError        (ValueError)          an option that cannot work, named with its value
 ├── ShellStartError         (OSError)             the operating system refused to start the program
