@@ -11,7 +11,12 @@ Linker = Callable[[str], "str | None"]
 
 _FENCE = re.compile(r"^(?P<indent>\s*)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$")
 _HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})(?P<text>\s+.*)$")
-_UNDERLINE = re.compile(r"^ {0,3}(?:=+|-{2,})\s*$")
+_UNDERLINE = re.compile(r"^ {0,3}(?:=+|-+)\s*$")
+_BREAK = re.compile(r"[ \t]*\n[ \t]*")
+_RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
+_EMPTY_ITEM = re.compile(r"^\s*(?:[-*+]|\d{1,9}[.)])\s*$")
+_EMPTY_HEADING = re.compile(r"^ {0,3}#{1,6}\s*$")
+_LANGUAGE = re.compile(r"^[A-Za-z][\w+#.-]*$")
 _LIST_ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+]|\d{1,9}[.)])(?P<gap>\s+)\S")
 _ESM = re.compile(r"^(?P<first>[ie])(?=(?:mport|xport)\b)")
 _DOCTEST = re.compile(r"^\s*>>>(?: |$)")
@@ -21,15 +26,16 @@ _INDENTED_CODE = 4
 _INLINE = re.compile(
     r"""
       (?P<escaped>\\[\\`*_{}\[\]<>()#+\-.!|$~])
-    | :(?:[a-z]+:)*[a-z]+:`(?P<role>[^`]+)`
+    | :(?:[a-z]+:)*[a-z]+:`(?P<role>[^`]+)`(?!`)
     | (?P<code>(?<!`)(?P<ticks>`+)(?!`)(?:.*?[^`])(?P=ticks)(?!`))
+    | (?P<tick>`+)
     | <(?P<address>(?:https?://|mailto:)[^\s<>]+|[\w.+-]+@[\w-]+\.[\w.-]+)>
     | (?P<link>!?\[(?P<label>(?:[^\[\]\\`]|\\.|`[^`]*`|\[[^\[\]]*\])*)\]\((?P<target>(?:[^()\s]|\([^()\s]*\))*)
         (?P<title>\s+"[^"]*")?\))
-    | (?P<url>https?://[^\s<>)\]`'"]+)
+    | (?P<url>(?<!`)https?://[^\s<>)\]`'"]+)
     | (?P<special>[{}<$])
-    | (?P<stars>(?<![\w*])\*{1,2}(?:args|\w*kwargs)\b)
-    | (?P<name>(?<![\w./@-])(?:[A-Za-z_]\w*\.)*(?=\w*_)(?=_*[A-Za-z])\w+(?:\.[A-Za-z_]\w*)*(?:\(\))?(?![\w/@-]))
+    | (?P<stars>(?<![\w*`])\*{1,2}(?:args|\w*kwargs)\b(?!`))
+    | (?P<name>(?<![\w./@`-])(?:[A-Za-z_]\w*\.)*(?=\w*_)(?=_*[A-Za-z])\w+(?:\.[A-Za-z_]\w*)*(?:\(\))?(?![\w/@`-]))
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -91,6 +97,8 @@ def _replace(match: re.Match[str], link: Linker) -> str:
         return _role(match["role"], link)
     if match["code"] is not None:
         return _span(match[0], match["ticks"], link)
+    if match["tick"] is not None:
+        return "".join(f"\\{tick}" for tick in match[0])  # one that pairs with nothing must not pair with ours
     if match["address"] is not None:
         address = match["address"]
         target = address if ":" in address else f"mailto:{address}"
@@ -123,6 +131,8 @@ def _role(content: str, link: Linker) -> str:
 
 
 def _span(span: str, ticks: str, link: Linker) -> str:
+    # A line in it that begins with a brace or `<` would end the paragraph for MDX; to Markdown a break is a blank.
+    span = _BREAK.sub(" ", span)
     content = span[len(ticks) : -len(ticks)]
     address = link(content)
     return f"[{span}]({address})" if address else span
@@ -151,7 +161,7 @@ def headings(text: str, *, below: int) -> list[tuple[int, str]]:
     return [(level, re.sub(r"[`\\\\]|\\[|\\]\\([^)]*\\)", "", made)) for level, made in blocks.headings]
 
 
-_MAY_UNDERLINE = re.compile(r"^ {0,3}(?:=+|-{2,})\s*$", re.MULTILINE)
+_MAY_UNDERLINE = re.compile(r"^ {0,3}(?:=+|-+)\s*$", re.MULTILINE)
 
 
 class _Blocks:
@@ -187,9 +197,19 @@ class _Blocks:
         if (heading := _HEADING.match(line)) is not None:
             self._flush()
             self._heading(len(heading["marks"]), heading["text"].strip())
-        elif _UNDERLINE.match(line) and len(self._paragraph) == 1 and self._list_indent < 0:
-            title = self._paragraph.pop()
-            self._heading(1 if "=" in line else 2, title.strip())
+        elif _RULE.match(line) and not self._paragraph:
+            self._made.append(line)
+        elif _EMPTY_HEADING.match(line):
+            self._paragraph.append(f"\\{line.strip()}")
+        elif _UNDERLINE.match(line) and self._paragraph:
+            if len(self._paragraph) == 1 and self._list_indent < 0:
+                title = self._paragraph.pop()
+                self._heading(1 if "=" in line else 2, title.strip())
+            else:  # the end of a text that was not meant as a title
+                self._paragraph.append(line.replace(line.strip(), f"\\{line.strip()}"))
+        elif _EMPTY_ITEM.match(line):
+            self._flush()
+            self._made.append(line)
         else:
             if _LIST_ITEM.match(line) or line.lstrip().startswith(("|", ">")):
                 self._flush()  # a code span does not reach over items, rows and quoted lines
@@ -221,6 +241,8 @@ class _Blocks:
         """Copy a fenced block as it stands; one that is never closed is closed at the end of the text."""
         self._flush()
         info = " ".join(word for word in opening["info"].split() if word != "runnable")
+        if not _LANGUAGE.match(info.partition(" ")[0]):
+            info = ""
         self._made.append(f"{opening['indent']}{opening['mark']}{info}")
         for position in range(number + 1, len(self._lines)):
             line = self._lines[position]

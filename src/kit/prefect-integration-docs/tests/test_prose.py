@@ -45,8 +45,10 @@ def link(name: str) -> str | None:
         ("important", "important"),
         ("a code span ``with ` tick {``", "a code span ``with ` tick {``"),
         ("A | B `x | y`", "A | B `x | y`"),
-        ("- one ` {a}\n- two ` {b}", "- one ` \\{a\\}\n- two ` \\{b\\}"),
-        ("``{`", "``\\{`"),
+        ("- one ` {a}\n- two ` {b}", "- one \\` \\{a\\}\n- two \\` \\{b\\}"),
+        ("a `span\n  {over}` lines", "a `span {over}` lines"),
+        ("##", "\\##"),
+        ("``{`", "\\`\\`\\{\\`"),
     ],
 )
 def test_text_says_the_same_in_mdx(text: str, expected: str) -> None:
@@ -62,7 +64,7 @@ def test_text_says_the_same_in_mdx(text: str, expected: str) -> None:
         ("### Deep\n\nText", "###### Deep\n\nText"),
         ("Title\n=====\nText", "#### Title\nText"),
         ("Title\n-----\n\nText", "##### Title\n\nText"),
-        ("Two lines of\ntext\n---", "Two lines of\ntext\n---"),
+        ("Two lines of\ntext\n---", "Two lines of\ntext\n\\---"),
         ("before\n\n---\n\nafter", "before\n\n---\n\nafter"),
     ],
 )
