@@ -2,8 +2,8 @@
 
     python -m scripts.changed --base origin/main
 
-A package is reached by a change in its folder or in a package that it needs, however far away. A change of what all
-share (root settings, scripts, workflows) reaches every package.
+A package is reached by a change in its folder, in its guide, whose code its tests run, or in a package that it needs,
+however far away. A change of what all share (root settings, scripts, workflows) reaches every package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import PurePosixPath
 from scripts import workspace
 from scripts.workspace import Package
 
-# Nothing below these is tested with a package: the checks of the whole repository look at them.
+# Pages outside of guides are tested with the package whose code they show.
+_SHOWN_WITH = {"docs/index.mdx": "prefect-aws", "docs/integrations/use-integrations.mdx": "prefect-aws"}
+# Nothing else below these is tested with a package: the checks of the whole repository look at them.
 _APART = ("docs/", "examples/", "benches/", "scripts/", "LICENSE")
 
 
@@ -28,10 +30,13 @@ def reached(paths: list[str], members: list[Package]) -> list[str]:
         members: The packages of the workspace.
     """
     folders = {member.path.relative_to(workspace.ROOT).as_posix(): member.name for member in members}
+    folders |= {f"docs/integrations/{member.name}": member.name for member in members}
     found: set[str] = set()
     for path in paths:
         parents = {parent.as_posix() for parent in PurePosixPath(path).parents}
-        owners = {name for folder, name in folders.items() if folder in parents}
+        owners = {name for folder, name in folders.items() if folder in parents and "api-ref" not in path}
+        if path in _SHOWN_WITH:
+            owners.add(_SHOWN_WITH[path])
         if owners:
             found |= owners
         elif not path.startswith(_APART) and not ("/" not in path and path.endswith(".md")):

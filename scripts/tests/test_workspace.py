@@ -81,7 +81,9 @@ def test_a_wrong_release_tag_is_refused(tag: str, message: str) -> None:
         (["pyproject.toml"], ALL),
         ([".github/workflows/checks.yml"], ALL),
         (["src/integrations/prefect-acme-two/x.py"], ALL),
-        (["docs/index.mdx", "examples/tour.py", "README.md", "scripts/readme.py"], []),
+        (["docs/contribute/index.mdx", "examples/tour.py", "README.md", "scripts/readme.py"], []),
+        (["docs/integrations/prefect-bolt/index.mdx"], ["prefect-bolt", "prefect-cog"]),
+        (["docs/integrations/prefect-bolt/api-ref/prefect_bolt-jobs.mdx"], []),
         ([], []),
     ],
 )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefect_email.credentials import EmailServerCredentials
 
 _PASSWORD_MECHANISMS = {"CRAM-MD5", "PLAIN", "LOGIN"}  # what smtplib speaks
+_OAUTH2_HINT = "Check that the access token is for the mailbox of username and has the scope to send mail."
 
 
 def uses_oauth2(credentials: EmailServerCredentials) -> bool:
@@ -84,7 +85,8 @@ def _log_in_by_token(server: smtplib.SMTP, credentials: EmailServerCredentials, 
     rejected: str | None = None
     while True:
         token = _access_token(credentials, rejected)
-        with_token = replace(peer, redactor=Redactor([*secrets_in(credentials), token]))
+        redactor = Redactor([*secrets_in(credentials), token])
+        with_token = replace(peer, redactor=redactor, login_hint=_OAUTH2_HINT)
         try:
             with email_errors(with_token):
                 _send_token(server, credentials.username or "", token)

@@ -59,12 +59,14 @@ class Peer:
         port: Its port.
         timeout_seconds: How long we wait for each answer.
         redactor: Knows the secrets that a server's reply may repeat.
+        login_hint: What to do when the server does not accept the login; what is usual at the server when not given.
     """
 
     host: str
     port: int
     timeout_seconds: float
     redactor: Redactor = field(default_factory=lambda: Redactor([]), repr=False)
+    login_hint: str | None = None
 
     @classmethod
     def of(cls, credentials: EmailServerCredentials) -> Peer:
@@ -137,7 +139,7 @@ def _from_reply(exc: smtplib.SMTPResponseException, peer: Peer) -> EmailError:
         if 400 <= code < 500:
             hint = "That may pass; try again later."
         else:
-            hint = _APP_PASSWORDS.get(peer.host, "Check username and password.")
+            hint = peer.login_hint or _APP_PASSWORDS.get(peer.host, "Check username and password.")
         return EmailAuthenticationError(
             f"{peer} does not accept the login ({said}). {hint}", smtp_code=code, smtp_error=text
         )

@@ -5,6 +5,7 @@ from .block import BlockSuite
 from .credentials import CredentialsSuite
 from .filesystem import FileSystemSuite
 from .folder import FolderSuite
+from .guide import GuideSuite
 from .job import JobSuite
 from .object_store import ObjectStoreSuite
 from .package import PackageSuite
@@ -17,6 +18,7 @@ __all__ = [
     "CredentialsSuite",
     "FileSystemSuite",
     "FolderSuite",
+    "GuideSuite",
     "JobSuite",
     "ObjectStoreSuite",
     "PackageSuite",
