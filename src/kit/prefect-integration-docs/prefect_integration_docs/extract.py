@@ -33,8 +33,17 @@ _RUNS = {
     "prefect.flow": "flow",
     "prefect.flows.flow": "flow",
 }
+# Attributes by which classes of Prefect and pydantic say what they are.
+_TELLING = frozenset(
+    {
+        *("_block_type_name", "_block_type_slug", "type", "job_configuration", "job_configuration_variables"),
+        "model_config",
+    }
+)
+_ENUM = re.compile(r"(?:Enum|Flag)$")
 _PROPERTIES = frozenset({"property", "cached_property", "functools.cached_property", "abc.abstractproperty"})
 _DEPRECATED = re.compile(r"(?:^|\.)_?deprecated(?:_callable|_class)?$")
+_NO_EXTENSIONS = griffe.Extensions()
 _CONSTANT = re.compile(r"^[A-Z][A-Z0-9_]*$")
 _NOT_A_VALUE = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple", "getLogger", "get_logger"})
 _DEFINITION = re.compile(r"^\s*(?:async\s+def|def|class)\s+(?P<name>\w+)")
@@ -67,7 +76,9 @@ def read_module(name: str, path: Path, text: str, *, is_package: bool) -> Module
     )
     try:
         # Griffe resolves relative imports by the file's name and its parents.
-        module = griffe.visit(name.rpartition(".")[2], filepath=path, code=text, parent=_parent(name, path))
+        module = griffe.visit(
+            name.rpartition(".")[2], filepath=path, code=text, parent=_parent(name, path), extensions=_NO_EXTENSIONS
+        )
     except SyntaxError as exc:
         made["broken"] = True
         made["notes"].append(Note(line=exc.lineno or 1, message=f"not valid Python: {exc.msg}", fatal=True))
@@ -214,12 +225,16 @@ class _Reader:
         # Griffe takes `ClassVar` off the annotation, and tells it by this label.
         is_field = attribute.annotation is not None and "instance-attribute" in attribute.labels
         if not is_field or name.startswith("_") or name == "model_config":
-            if attribute.value is not None:
-                made["values"][name] = _value(attribute.value)
+            self._keep_value(made, attribute)
             return
         made["fields"].append(fields.read(attribute, self._doc(attribute)))
-        if attribute.value is not None:
-            made["values"][name] = _value(attribute.value)
+        self._keep_value(made, attribute)
+
+    def _keep_value(self, made: Class, attribute: griffe.Attribute) -> None:
+        """Keep what a class says of itself by a plain attribute; writing down all others takes its time."""
+        is_member = any(_ENUM.search(text) for text in made["base_texts"])
+        if attribute.value is not None and (is_member or attribute.name in _TELLING):
+            made["values"][attribute.name] = _value(attribute.value)
 
     # --- constants -----------------------------------------------------------------------------------------------
 

@@ -65,6 +65,8 @@ class Library:
         self._traces: list[dict[str, str]] = []
         self._lineages: dict[str, tuple[list[str], dict[str, str]]] = {}
         self._resolved: dict[str, tuple[Found | None, dict[str, str]]] = {}
+        self._defined: dict[str, frozenset[str]] = {}
+        self._classes: dict[str, dict[str, Class]] = {}
         self._circles: set[frozenset[str]] = set()
 
     def _add(self, source: Source, distribution: Distribution | None) -> None:
@@ -187,7 +189,7 @@ class Library:
         if not rest:
             return Found(model["name"], "")
         first = rest[0]
-        if any(first == each["name"] for each in (*model["classes"], *model["functions"], *model["constants"])):
+        if first in self._names(model):
             return Found(model["name"], ".".join(rest))
         if hops == 0:
             return None
@@ -200,6 +202,14 @@ class Library:
                 return found
         return None
 
+    def _names(self, model: ModuleModel) -> frozenset[str]:
+        """Name what a module defines."""
+        known = self._defined.get(model["name"])
+        if known is None:
+            defined = (*model["classes"], *model["functions"], *model["constants"])
+            known = self._defined[model["name"]] = frozenset(each["name"] for each in defined)
+        return known
+
     def class_of(self, path: str) -> tuple[ModuleModel, Class] | None:
         """Find a class by its dotted path, with the module where it is defined."""
         found = self.resolve(path)
@@ -208,10 +218,10 @@ class Library:
         model = self.model(found.module)
         if model is None:
             return None
-        for each in model["classes"]:
-            if each["name"] == found.name:
-                return model, each
-        return None
+        if found.module not in self._classes:
+            self._classes[found.module] = {each["name"]: each for each in model["classes"]}
+        owner = self._classes[found.module].get(found.name)
+        return None if owner is None else (model, owner)
 
     # --- inheritance ---------------------------------------------------------------------------------------------
 

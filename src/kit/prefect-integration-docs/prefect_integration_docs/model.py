@@ -94,8 +94,7 @@ class Class(TypedDict):
         decorators: Dotted paths.
         constructor: The signature of its own `__init__`, if it has one.
         fields: Every annotated attribute with a public name.
-        values: Unannotated attributes, and private ones, with the text of their value: what blocks and workers say
-            of themselves.
+        values: Text of the attributes by which blocks, workers, settings and enumerations say what they are.
     """
 
     name: str

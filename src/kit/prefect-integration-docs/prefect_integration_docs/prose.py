@@ -184,6 +184,9 @@ class _Blocks:
     def _block(self, number: int) -> int:
         """Take the block that begins on a line, or one more line of a paragraph; return the line behind it."""
         line = self._lines[number]
+        if line[:1].isalpha():  # most lines are plain text
+            self._text(line)
+            return number + 1
         if (fence := _FENCE.match(line)) is not None:
             return self._fence(number, fence)
         if _DOCTEST.match(line):
@@ -214,10 +217,15 @@ class _Blocks:
             if _LIST_ITEM.match(line) or line.lstrip().startswith(("|", ">")):
                 self._flush()  # a code span does not reach over items, rows and quoted lines
             self._track_list(line)
-            if not self._paragraph:
-                line = _ESM.sub(lambda match: f"&#{ord(match['first'])};", line)
             self._paragraph.append(line)
         return number + 1
+
+    def _text(self, line: str) -> None:
+        """Take a line of a paragraph that begins at the margin."""
+        if not self._paragraph:
+            self._list_indent = -1
+            line = _ESM.sub(lambda match: f"&#{ord(match['first'])};", line)
+        self._paragraph.append(line)
 
     def _flush(self) -> None:
         if self._paragraph:

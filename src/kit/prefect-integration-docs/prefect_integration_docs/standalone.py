@@ -51,8 +51,9 @@ def document(options: Namespace) -> list[Problem]:
             continue
         out.mkdir(parents=True, exist_ok=True)
         page.path.write_text(page.text, encoding="utf-8", newline="\n")
+    expected = {page.path for page in pages}
     for path in sorted(out.glob("*.mdx")):
-        if path in {page.path for page in pages}:
+        if path in expected:
             continue
         if options.check:
             problems.append(Problem(path, 1, "orphaned: nothing makes this page"))
