@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from prefect.settings import get_current_settings
 
-from prefect_integration_tests.suites import GuideSuite
 from prefect_integration_tests.guide_pages import Page, find_guide, matches, read_guide, read_page
 from prefect_integration_tests.guide_runs import PageRun
+from prefect_integration_tests.suites import GuideSuite
 
 GOOD = Path(__file__).parent / "guides" / "good.mdx"
 
