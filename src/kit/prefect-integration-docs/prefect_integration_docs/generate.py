@@ -10,7 +10,7 @@ from prefect_integration_docs import llms, navigation
 from prefect_integration_docs.builder import Builder, Page, Places
 from prefect_integration_docs.cache import Cache, ExamplesRecord, generator_key
 from prefect_integration_docs.configuration import Configuration, ConfigurationError
-from prefect_integration_docs.discovery import DiscoveryError, Distribution, distribution
+from prefect_integration_docs.discovery import DiscoveryError, Distribution, distribution, find_package
 from prefect_integration_docs.freshness import digest
 from prefect_integration_docs.navigation import Entry, NavigationError
 from prefect_integration_docs.problems import Problem
@@ -49,13 +49,13 @@ class Generator:
     Args:
         config: Where sources are and where pages go.
         cache: Folder of the cache; None uses none.
-        names: Distributions to make pages of, by full name; all when empty. Examples, and what lists all pages, are
-            made with all only.
+        names: Distributions to make pages of, with or without `prefect-`; all when empty. Examples, and what lists
+            all pages, are made with all only.
         write: Whether to write; otherwise the outcome says what would be.
 
     Raises:
         DiscoveryError: If a name is not that of a distribution.
-        ConfigurationError: If the list of published pages cannot be read.
+        ConfigurationError: If the list of published pages cannot be read, or a package named there is missing.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Generator:
         self._builder = Builder(
             {each: self._places(each) for each in self._distributions},
             elsewhere=config.elsewhere,
-            search=[folder for pattern in config.search for folder in sorted(config.root.glob(pattern))],
+            search=self._search(),
             published=frozenset(self._published_text().split()),
             cache=self._cache,
         )
@@ -99,11 +99,33 @@ class Generator:
         return list(found.values())
 
     def _choose(self, names: tuple[str, ...]) -> list[Distribution]:
+        if not names:
+            return self._distributions
         known = {each.name: each for each in self._distributions}
-        for name in names:
-            if name not in known:
-                raise DiscoveryError(f"no distribution is named {name!r}; there are: {', '.join(known)}")
-        return [known[name] for name in names] if names else self._distributions
+        chosen = [known.get(name) or known.get(f"prefect-{name}") for name in names]
+        if None in chosen:
+            missing = names[chosen.index(None)]
+            raise DiscoveryError(f"no distribution is named {missing!r}; there are: {', '.join(known)}")
+        return [each for each in chosen if each is not None]
+
+    def _add(self, exc: NavigationError) -> None:
+        self._outcome.problems.append(Problem(self._docs / "docs.json", exc.line, str(exc)))
+
+    def _search(self) -> list[Path]:
+        """List the folders in which further packages are looked for.
+
+        Raises:
+            ConfigurationError: If a package with a reference elsewhere is not there: pages would lack what it gives.
+        """
+        config = self._config
+        folders = [folder for pattern in config.search for folder in sorted(config.root.glob(pattern))]
+        for name in config.elsewhere:
+            if find_package(name, folders) is None:
+                raise ConfigurationError(
+                    f"{config.root / 'pyproject.toml'}: tool.prefect-integration-docs.elsewhere names {name}, which is"
+                    " not installed here. Install it: its source tells what classes inherit from it."
+                )
+        return folders
 
     def _published_text(self) -> str:
         if not self._config.published:
@@ -132,7 +154,7 @@ class Generator:
             site = navigation.read(self._docs / "docs.json")
         except NavigationError as exc:
             site = None
-            outcome.problems.append(Problem(self._docs / "docs.json", 1, str(exc).partition(": ")[2]))
+            self._add(exc)
         for each in self._chosen:
             self._reference(each, site)
         if self._is_whole and self._config.examples:
@@ -160,7 +182,7 @@ class Generator:
             entries = navigation.reference(base, each.package.name, [page.source for page in pages])
             navigation.set_reference(site, each.name, entries)
         except NavigationError as exc:
-            self._outcome.problems.append(Problem(self._docs / "docs.json", 1, str(exc)))
+            self._add(exc)
         navigation.drop_redirects(site, {f"{places.url}/{page.source.page}" for page in pages})
         expected = {page.path for page in pages}
         for path in sorted(places.folder.glob("*.mdx")):
@@ -222,7 +244,7 @@ class Generator:
         try:
             navigation.set_examples(site, [f"{EXAMPLES}/{slug}" for slug in slugs])
         except NavigationError as exc:
-            self._outcome.problems.append(Problem(self._docs / "docs.json", 1, str(exc)))
+            self._add(exc)
         for slug in self._gone:
             navigation.set_redirect(site, f"/{EXAMPLES}/{slug}", f"/{EXAMPLES}/index")
         navigation.drop_redirects(site, {f"/{EXAMPLES}/{slug}" for slug in slugs})

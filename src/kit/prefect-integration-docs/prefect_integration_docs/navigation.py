@@ -14,21 +14,29 @@ Entry = dict[str, Any]
 
 
 class NavigationError(Exception):
-    """`docs.json` lacks a place for pages; the message says which."""
+    """`docs.json` cannot be read, or lacks a place for pages; the message says which.
+
+    Attributes:
+        line: The line of the file, counted from 1.
+    """
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 def read(file: Path) -> Entry:
     """Read a `docs.json`.
 
     Raises:
-        NavigationError: If it is missing or no JSON; the message names file and line.
+        NavigationError: If it is missing or no JSON.
     """
     try:
         return cast("Entry", json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise NavigationError(f"{file}:1: there is no such file") from None
+        raise NavigationError("there is no such file; it holds the navigation of the site") from None
     except json.JSONDecodeError as exc:
-        raise NavigationError(f"{file}:{exc.lineno}: not valid JSON: {exc.msg}") from exc
+        raise NavigationError(f"not valid JSON: {exc.msg}", exc.lineno) from exc
 
 
 def dump(site: Entry) -> str:

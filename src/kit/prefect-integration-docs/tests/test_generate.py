@@ -260,6 +260,7 @@ def test_one_package_can_be_done_alone(repository: Any) -> None:
     outcome = repository.generate("prefect-other")
 
     assert names(repository, outcome.missing) == ["docs/integrations/prefect-other/api-ref/prefect_other-b.mdx"]
+    assert repository.generate("other").is_current
 
 
 def test_llms_txt_lists_guides_and_reference(repository: Any) -> None:
@@ -424,6 +425,28 @@ def test_a_navigation_without_a_place_for_the_package_is_named(repository: Any) 
     assert any('add {"group": "SDK Reference", "anchor": "prefect-acme-sdk-reference"' in line for line in lines)
     assert any('no group "Examples"' in line for line in lines)
     assert repository.path("prefect_acme-a").is_file()
+
+
+def test_a_navigation_that_is_no_json_is_named_with_its_line(repository: Any) -> None:
+    repository.write("docs/docs.json", '{\n  "navigation": }\n')
+    repository.package("prefect-acme", a="def f(): ...\n")
+
+    outcome = repository.generate()
+
+    assert repository.problems(outcome) == ["docs/docs.json:2: not valid JSON: Expecting value"]
+    assert repository.path("prefect_acme-a").is_file()
+
+
+def test_without_a_package_that_classes_inherit_from_nothing_is_written(repository: Any) -> None:
+    config = (repository.root / "pyproject.toml").read_text(encoding="utf-8")
+    elsewhere = '\n[tool.prefect-integration-docs.elsewhere]\nnot_installed = "https://docs.example.com"\n'
+    repository.write("pyproject.toml", config + elsewhere)
+    repository.package("prefect-acme", a="def f(): ...\n")
+
+    with pytest.raises(ConfigurationError, match="names not_installed, which is not installed here"):
+        repository.generate()
+
+    assert not repository.path("prefect_acme-a").exists()
 
 
 @pytest.mark.parametrize(
