@@ -117,7 +117,7 @@ def _bases(library: Library, bases: list[str], texts: list[str]) -> list[tuple[s
     for path, text in zip(bases, texts, strict=False):
         found = library.class_of(path)
         resolved = f"{found[0]['name']}.{found[1]['name']}" if found is not None else path
-        if is_public(resolved) and path != "object":
+        if path != "object" and is_public(resolved):
             shown.append((resolved, text))
     return shown
 

@@ -126,7 +126,8 @@ class _Reader:
             elif isinstance(member, griffe.Class):
                 made["classes"].append(self._class(member))
             elif isinstance(member, griffe.Function):
-                made["functions"].append(self._function(member))
+                if not name.startswith("_"):  # no page shows it
+                    made["functions"].append(self._function(member))
             elif isinstance(member, griffe.Attribute) and _is_constant(member, made["exports"]):
                 made["constants"].append(self._constant(member))
 
@@ -137,6 +138,8 @@ class _Reader:
     def _line(self, owner: griffe.Function | griffe.Class | griffe.Attribute) -> int:
         """Find the line of `def` or `class`: griffe gives that of the first decorator."""
         first = owner.lineno or 1
+        if not getattr(owner, "decorators", True):
+            return first
         for number in range(first, min(len(self._lines), (owner.endlineno or first)) + 1):
             match = _DEFINITION.match(self._lines[number - 1])
             if match is not None and match["name"] == owner.name:
@@ -187,7 +190,7 @@ class _Reader:
         made = Class(
             name=owner.name,
             line=self._line(owner),
-            bases=[path for base in owner.bases if (path := dotted(base)) is not None],
+            bases=[dotted(base) or "" for base in owner.bases],
             base_texts=[str(base) for base in owner.bases],
             decorators=[path for path, _ in decorators],
             doc=self._doc(owner),
@@ -202,6 +205,7 @@ class _Reader:
             for member in owner.members.values()
             if isinstance(member, griffe.Function)
         ]
+        is_enum = any(_ENUM.search(text) for text in made["base_texts"])
         for name, member in owner.members.items():
             if member.is_alias or not member.runtime:
                 continue
@@ -211,30 +215,27 @@ class _Reader:
                 elif not name.startswith("_"):
                     made["methods"].append(self._function(member))
             elif isinstance(member, griffe.Attribute):
-                self._attribute(made, member, methods)
+                if "property" in member.labels:
+                    if not name.startswith("_"):
+                        made["methods"].append(self._property(member))
+                    continue
+                line = member.lineno or 0
+                is_set_in_a_method = "class-attribute" not in member.labels and any(
+                    first <= line <= last for first, last in methods
+                )
+                if not is_set_in_a_method:
+                    self._attribute(made, member, is_enum=is_enum)
         return made
 
-    def _attribute(self, made: Class, attribute: griffe.Attribute, methods: list[tuple[int, int]]) -> None:
-        name = attribute.name
-        if "property" in attribute.labels:
-            if not name.startswith("_"):
-                made["methods"].append(self._property(attribute))
-            return
-        if any(first <= (attribute.lineno or 0) <= last for first, last in methods):
-            return  # set in a method
+    def _attribute(self, made: Class, attribute: griffe.Attribute, *, is_enum: bool) -> None:
+        name, value = attribute.name, attribute.value
+        # What a class says of itself by a plain attribute is kept; writing down all others takes its time.
+        if value is not None and (is_enum or name in _TELLING):
+            made["values"][name] = _value(value)
         # Griffe takes `ClassVar` off the annotation, and tells it by this label.
         is_field = attribute.annotation is not None and "instance-attribute" in attribute.labels
-        if not is_field or name.startswith("_") or name == "model_config":
-            self._keep_value(made, attribute)
-            return
-        made["fields"].append(fields.read(attribute, self._doc(attribute)))
-        self._keep_value(made, attribute)
-
-    def _keep_value(self, made: Class, attribute: griffe.Attribute) -> None:
-        """Keep what a class says of itself by a plain attribute; writing down all others takes its time."""
-        is_member = any(_ENUM.search(text) for text in made["base_texts"])
-        if attribute.value is not None and (is_member or attribute.name in _TELLING):
-            made["values"][attribute.name] = _value(attribute.value)
+        if is_field and not name.startswith("_") and name != "model_config":
+            made["fields"].append(fields.read(attribute, self._doc(attribute)))
 
     # --- constants -----------------------------------------------------------------------------------------------
 

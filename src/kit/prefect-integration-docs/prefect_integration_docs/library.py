@@ -250,7 +250,7 @@ class Library:
         if found is None:
             return [path]
         bases: list[str] = []
-        for base in found[1]["bases"]:
+        for base in filter(None, found[1]["bases"]):
             resolved = self.class_of(base)
             bases.append(f"{resolved[0]['name']}.{resolved[1]['name']}" if resolved is not None else base)
         orders = [self._linearize(base, (*below, path)) for base in bases]

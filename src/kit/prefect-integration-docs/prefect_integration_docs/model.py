@@ -89,7 +89,7 @@ class Class(TypedDict):
     """A class.
 
     Attributes:
-        bases: Dotted paths, as far as this module's imports tell.
+        bases: Dotted paths, as far as this module's imports tell; empty for one that is computed.
         base_texts: The bases as written.
         decorators: Dotted paths.
         constructor: The signature of its own `__init__`, if it has one.
