@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_integration_docs.cache import Cache, Record, content_hash
+from prefect_integration_docs.cache import Cache, Record
 from prefect_integration_docs.discovery import Distribution, Source
+from prefect_integration_docs.freshness import Hashes, content_hash
 from prefect_integration_docs.library import Library
 from prefect_integration_docs.model import ModuleModel
 from prefect_integration_docs.names import is_public
@@ -57,6 +58,7 @@ class Builder:
         search: Folders in which further packages are looked for.
         published: Addresses of pages that must stay even when there is nothing to show.
         cache: What an earlier run found out.
+        hashes: Those of files.
     """
 
     def __init__(
@@ -67,13 +69,15 @@ class Builder:
         search: Iterable[Path],
         published: frozenset[str],
         cache: Cache,
+        hashes: Hashes,
     ) -> None:
+        self._hashes = hashes
         self.problems: list[Problem] = []
         self.rendered: list[str] = []
         self._places = distributions
         self._published = published
         self._cache = cache
-        self.library = Library(distributions, elsewhere, search, self._read)
+        self.library = Library(distributions, elsewhere, search, self._read, hashes)
         self._planner = Planner(self.library)
         self._pages = Pages(self.library, self._planner, Site(self._url, self._source_link))
 
@@ -168,10 +172,7 @@ class Builder:
             return False
         if not record["hash"]:
             return not path.exists()
-        try:
-            return content_hash(path.read_bytes()) == record["hash"]
-        except OSError:
-            return False
+        return self._hashes.of(str(path)) == record["hash"]
 
     def _add_notes(self, source: Source, notes: list[tuple[int, str, bool]]) -> None:
         self.problems += [Problem(source.path, line, message, fatal=fatal) for line, message, fatal in notes]

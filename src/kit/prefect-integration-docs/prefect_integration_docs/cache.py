@@ -10,14 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict, cast
 
+from prefect_integration_docs.freshness import content_hash
 from prefect_integration_docs.model import ModuleModel
 
 _HERE = Path(__file__).parent
-
-
-def content_hash(content: bytes) -> str:
-    """Hash the content of a file."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def generator_key(*more: str) -> str:

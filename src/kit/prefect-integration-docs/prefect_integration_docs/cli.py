@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from pathlib import Path
 
+    from prefect_integration_docs.freshness import Hashes
     from prefect_integration_docs.problems import Problem
 
 CACHE = ".cache/prefect-integration-docs"
@@ -24,12 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         0 when all is well, 1 when a page is not current or a source is wrong, 2 when the command cannot be run.
     """
-    given = sys.argv[1:] if arguments is None else arguments
-    quick = _answer_quickly(given)
-    return quick if quick is not None else _run(given)
+    from prefect_integration_docs.freshness import Hashes
+
+    given, hashes = sys.argv[1:] if arguments is None else arguments, Hashes()
+    quick = _answer_quickly(given, hashes)
+    return quick if quick is not None else _run(given, hashes)
 
 
-def _answer_quickly(given: list[str]) -> int | None:
+def _answer_quickly(given: list[str], hashes: Hashes) -> int | None:
     """Answer the calls that come most often, `generate` and `generate --check`, when nothing changed."""
     root, options = os.getcwd(), given[1:]  # noqa: PTH109 - no pathlib here
     if "--root" in options[:-1]:
@@ -39,7 +42,7 @@ def _answer_quickly(given: list[str]) -> int | None:
         return None
     from prefect_integration_docs.freshness import Snapshot
 
-    kept = Snapshot(os.path.join(root, CACHE, "snapshot.json")).recall()  # noqa: PTH118 - no pathlib here
+    kept = Snapshot(os.path.join(root, CACHE, "snapshot.json"), hashes).recall()  # noqa: PTH118 - no pathlib here
     return None if kept is None else _report(kept)
 
 
@@ -49,7 +52,7 @@ def _report(problems: list[tuple[str, bool]]) -> int:
     return 1 if any(fatal for _, fatal in problems) else 0
 
 
-def _run(given: list[str]) -> int:
+def _run(given: list[str], hashes: Hashes) -> int:
     import argparse
     import gc
     from pathlib import Path
@@ -83,7 +86,7 @@ def _run(given: list[str]) -> int:
     options = parser.parse_args(given)
     options.root = options.root.resolve()
     try:
-        return _one_package(options) if options.out is not None else _repository(options)
+        return _one_package(options) if options.out is not None else _repository(options, hashes)
     except (ConfigurationError, DiscoveryError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
@@ -93,14 +96,16 @@ def _lines(problems: list[Problem], root: Path) -> list[tuple[str, bool]]:
     return [(problem.within(root), problem.fatal) for problem in problems]
 
 
-def _repository(options: Namespace) -> int:
+def _repository(options: Namespace, hashes: Hashes) -> int:
     from prefect_integration_docs import configuration
     from prefect_integration_docs.freshness import Snapshot
     from prefect_integration_docs.generate import Generator
 
     root: Path = options.root
     cache = None if options.no_cache else root / CACHE
-    generator = Generator(configuration.read(root), cache=cache, names=tuple(options.packages), write=not options.check)
+    generator = Generator(
+        configuration.read(root), cache=cache, names=tuple(options.packages), write=not options.check, hashes=hashes
+    )
     outcome = generator.run()
     said = "stale" if options.check else "wrote"
     for path in sorted([*outcome.stale, *outcome.missing]):
@@ -110,7 +115,7 @@ def _repository(options: Namespace) -> int:
         print(f"{'orphaned' if options.check else 'removed'}: {path.relative_to(root).as_posix()}")
     problems = _lines(outcome.problems, root)
     if cache is not None and not options.packages and (outcome.is_current or not options.check):
-        Snapshot(str(cache / "snapshot.json")).keep(*generator.inputs(), problems)
+        Snapshot(str(cache / "snapshot.json"), hashes).keep(*generator.inputs(), problems)
     status = _report(problems)
     if options.check and not outcome.is_current:
         print("error: generated pages are not current; run `prefect-integration-docs generate`", file=sys.stderr)

@@ -11,7 +11,7 @@ from prefect_integration_docs.builder import Builder, Page, Places
 from prefect_integration_docs.cache import Cache, ExamplesRecord, generator_key
 from prefect_integration_docs.configuration import Configuration, ConfigurationError
 from prefect_integration_docs.discovery import DiscoveryError, Distribution, distribution, find_package
-from prefect_integration_docs.freshness import digest
+from prefect_integration_docs.freshness import Hashes
 from prefect_integration_docs.navigation import Entry, NavigationError
 from prefect_integration_docs.problems import Problem
 
@@ -52,6 +52,7 @@ class Generator:
         names: Distributions to make pages of, with or without `prefect-`; all when empty. Examples, and what lists
             all pages, are made with all only.
         write: Whether to write; otherwise the outcome says what would be.
+        hashes: Hashes of files that are known already.
 
     Raises:
         DiscoveryError: If a name is not that of a distribution.
@@ -59,8 +60,15 @@ class Generator:
     """
 
     def __init__(
-        self, config: Configuration, *, cache: Path | None, names: tuple[str, ...] = (), write: bool = True
+        self,
+        config: Configuration,
+        *,
+        cache: Path | None,
+        names: tuple[str, ...] = (),
+        write: bool = True,
+        hashes: Hashes | None = None,
     ) -> None:
+        self._hashes = hashes or Hashes()
         self._config = config
         self._write = write
         self._docs = config.root / config.docs
@@ -75,6 +83,7 @@ class Generator:
             search=self._search(),
             published=frozenset(self._published_text().split()),
             cache=self._cache,
+            hashes=self._hashes,
         )
         self._texts: dict[Path, str] = {}
         self._gone: list[str] = []
@@ -214,7 +223,7 @@ class Generator:
 
     def _examples_digest(self) -> str:
         sources = str(self._config.root / self._config.examples)
-        return digest([(sources, (".py",)), (str(self._docs / EXAMPLES), (".mdx",))], (), ())
+        return self._hashes.total([(sources, (".py",)), (str(self._docs / EXAMPLES), (".mdx",))], ())
 
     def _make_examples(self) -> tuple[list[str], list[Problem]]:
         # They need a YAML parser and more, which takes longer to import than most runs take.
@@ -277,11 +286,13 @@ class Generator:
         if self._write:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
+            self._hashes.forget(str(path))
 
     def _drop(self, path: Path) -> None:
         self._outcome.orphaned.append(path)
         if self._write:
             path.unlink()
+            self._hashes.forget(str(path))
 
     # --- for the next run ----------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_integration_docs.cache import content_hash
 from prefect_integration_docs.discovery import Distribution, Source, find_package, sources
+from prefect_integration_docs.freshness import Hashes, content_hash
 from prefect_integration_docs.model import Class, ModuleModel
 from prefect_integration_docs.names import page_name
 from prefect_integration_docs.problems import Problem
@@ -43,11 +43,18 @@ class Library:
         elsewhere: Packages with a reference on another site, with its address.
         search: Folders in which further packages are looked for; those found there have no reference.
         read: Reads a source file: name, path, text, whether it is a package.
+        hashes: Those of files.
     """
 
     def __init__(
-        self, distributions: Iterable[Distribution], elsewhere: dict[str, str], search: Iterable[Path], read: Reader
+        self,
+        distributions: Iterable[Distribution],
+        elsewhere: dict[str, str],
+        search: Iterable[Path],
+        read: Reader,
+        hashes: Hashes | None = None,
     ) -> None:
+        self._files = hashes or Hashes()
         self.elsewhere = elsewhere
         self.problems: list[Problem] = []
         self._search = tuple(search)
@@ -128,12 +135,8 @@ class Library:
         source = self.source(module)
         if source is None:
             return "", ""
-        if module not in self._hashes:
-            try:
-                self._hashes[module] = content_hash(source.path.read_bytes())
-            except OSError:
-                self._hashes[module] = ""
-        return self._hashes[module], str(source.path)
+        path = str(source.path)
+        return self._files.of(path), path
 
     # --- what a page depends on ----------------------------------------------------------------------------------
 

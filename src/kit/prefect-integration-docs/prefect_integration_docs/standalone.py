@@ -11,6 +11,7 @@ from prefect_integration_docs import navigation
 from prefect_integration_docs.builder import Builder, Places
 from prefect_integration_docs.cache import Cache, generator_key
 from prefect_integration_docs.discovery import DiscoveryError, Distribution, distribution, find_package
+from prefect_integration_docs.freshness import Hashes
 from prefect_integration_docs.problems import Problem
 
 
@@ -40,6 +41,7 @@ def document(options: Namespace) -> list[Problem]:
         search=(),
         published=frozenset(),
         cache=kept,
+        hashes=Hashes(),
     )
     pages = list(builder.pages(found))
     problems: list[Problem] = []

@@ -513,17 +513,17 @@ def test_the_command_says_what_it_does_and_answers_by_its_exit_code(repository: 
     ],
 )
 def test_a_change_anywhere_is_seen(repository: Any, change: str) -> None:
-    from prefect_integration_docs.freshness import Snapshot
+    from prefect_integration_docs.freshness import Hashes, Snapshot
 
     repository.package("prefect-acme", a="def f(): ...\n")
     assert command(repository, "generate").returncode == 0
-    snapshot = Snapshot(str(repository.root / ".cache/prefect-integration-docs/snapshot.json"))
-    assert snapshot.recall() == []
+    file = str(repository.root / ".cache/prefect-integration-docs/snapshot.json")
+    assert Snapshot(file, Hashes()).recall() == []
 
-    file = repository.root / change
-    file.write_bytes(file.read_bytes() + b"\n")
+    changed = repository.root / change
+    changed.write_bytes(changed.read_bytes() + b"\n")
 
-    assert snapshot.recall() is None
+    assert Snapshot(file, Hashes()).recall() is None
 
 
 def test_a_new_package_is_seen(repository: Any) -> None:
