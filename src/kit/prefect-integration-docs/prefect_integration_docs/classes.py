@@ -60,7 +60,7 @@ class View:
         bases: Dotted path and text of each base.
         fields: Its fields.
         members: Name and value of each member of an enumeration.
-        constructor: Signature of its constructor, where fields do not tell how it is made.
+        constructor: How it is called, where fields do not tell.
         block: What it is as a block type.
         worker: Type, class of job variables and names of these.
     """
@@ -101,6 +101,8 @@ def view(library: Library, planned: PlannedClass, module: str) -> View:
     constructor = None
     if not kind_fields and not kind.is_enum and planned.constructor_of is not None:
         constructor = planned.constructor_of["constructor"]
+    if constructor is not None:  # as it is called
+        constructor = Signature(parameters=constructor["parameters"][1:], returns=None, is_async=False)
     return View(
         bases=_bases(library, owner["bases"], owner["base_texts"]),
         fields=fields,

@@ -95,10 +95,9 @@ class _Page:
             return
         if self._plan.functions:
             yield "## Functions"
-            names = {function["name"] for function in self._plan.functions}
             by_name = {function["name"]: function for function in self._plan.functions}
             for function in self._plan.functions:
-                yield from self._function(function, MEMBER_LEVEL, self._module, names, by_name)
+                yield from self._function(function, MEMBER_LEVEL, self._module, by_name)
         if self._plan.classes:
             yield "## Classes"
             for planned in self._plan.classes:
@@ -202,7 +201,6 @@ class _Page:
         function: Function,
         level: int,
         module: str,
-        names: set[str],
         by_name: dict[str, Function],
         owner: PlannedClass | None = None,
         origin: str | None = None,
@@ -289,9 +287,7 @@ class _Page:
         # A private class has no page: to the reader, its members belong to the class that is shown.
         if origin is not None and any(part.startswith("_") for part in origin.split(".")):
             origin = None
-        yield from self._function(
-            method.function, METHOD_LEVEL, method.module, set(by_name), by_name, owner=planned, origin=origin
-        )
+        yield from self._function(method.function, METHOD_LEVEL, method.module, by_name, owner=planned, origin=origin)
 
     def _class_link(self, path: str, text: str = "") -> str:
         shown = text or path.rpartition(".")[2]

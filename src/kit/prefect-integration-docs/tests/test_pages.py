@@ -286,7 +286,7 @@ def test_what_type_checkers_alone_see_is_left_out_and_a_try_is_not(page: str) ->
 
 
 def test_a_plain_class_shows_how_it_is_made(page: str) -> None:
-    assert "**Constructor:**\n\n```python\nStore(self, root: str, *, size: int = 3) -> None\n```" in page
+    assert "**Constructor:**\n\n```python\nStore(root: str, *, size: int = 3)\n```" in page
 
 
 def test_inherited_members_are_listed_in_full_with_their_origin(page: str) -> None:
