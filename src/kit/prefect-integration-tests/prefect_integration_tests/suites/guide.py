@@ -92,7 +92,10 @@ class GuideSuite(Suite):
         tmp_path_factory: pytest.TempPathFactory,
     ) -> PageRun:
         """What has been run of the page of this block."""
-        runs = request.node.getparent(pytest.Class).stash.setdefault(_RUNS, {})
+        test: pytest.Item = request.node
+        suite = test.getparent(pytest.Class)
+        assert suite is not None, "a suite is a class"
+        runs = suite.stash.setdefault(_RUNS, {})
         page = guide_block[0]
         if page.path not in runs:
             runs[page.path] = PageRun(page, tmp_path_factory.mktemp(page.name.replace("/", "-")))
