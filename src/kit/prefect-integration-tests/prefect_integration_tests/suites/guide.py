@@ -8,7 +8,7 @@ import traceback
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -92,8 +92,7 @@ class GuideSuite(Suite):
         tmp_path_factory: pytest.TempPathFactory,
     ) -> PageRun:
         """What has been run of the page of this block."""
-        test: pytest.Item = request.node
-        suite = test.getparent(pytest.Class)
+        suite = cast("pytest.Item", request.node).getparent(pytest.Class)
         assert suite is not None, "a suite is a class"
         runs = suite.stash.setdefault(_RUNS, {})
         page = guide_block[0]
