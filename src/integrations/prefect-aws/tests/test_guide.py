@@ -67,9 +67,11 @@ def saved_blocks(prefect_harness: None, aws_emulator: Any) -> None:
         aws_secret_access_key=aws_emulator.secret_key,
         region_name=REGION,
     )
-    credentials.save("shop-aws")
-    S3Bucket(bucket_name="shop-archive", bucket_folder="invoices", credentials=credentials).save("invoices")
-    LambdaFunction(function_name="shipping-cost", aws_credentials=credentials).save("shipping-cost")
+    credentials.save("shop-aws", overwrite=True)
+    S3Bucket(bucket_name="shop-archive", bucket_folder="invoices", credentials=credentials).save(
+        "invoices", overwrite=True
+    )
+    LambdaFunction(function_name="shipping-cost", aws_credentials=credentials).save("shipping-cost", overwrite=True)
 
 
 class TestGuide(GuideSuite):

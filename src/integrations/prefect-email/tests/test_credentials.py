@@ -344,8 +344,8 @@ async def test_a_saved_block_loads_as_it_was(prefect_harness: None, tmp_path: Pa
     credentials = EmailServerCredentials(
         username="me@x.com", password=PASSWORD, smtp_server="yahoo", smtp_type="starttls", ca_file=tmp_path / "ca.pem"
     )
-    await credentials.asave("mail")
-    assert await EmailServerCredentials.aload("mail") == credentials
+    await credentials.asave("saved-mail")
+    assert await EmailServerCredentials.aload("saved-mail") == credentials
 
 
 async def test_a_block_saved_before_these_fields_existed_loads() -> None:
