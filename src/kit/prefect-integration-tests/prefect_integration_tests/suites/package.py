@@ -46,7 +46,7 @@ class PackageSuite(Suite):
             library, Prefect and the kit. Name only what is cheap.
         optional_modules: Dotted names of modules that cannot be imported without an extra.
         may_import: Other integrations that this one may import at run time.
-        one_face: Dotted paths of operations that have one face by their nature.
+        one_face: Dotted paths of operations that have one face by their nature, or of modules and classes of them.
         undocumented: Dotted paths of names that need no documentation, such as generated ones.
     """
 
@@ -270,7 +270,7 @@ class PackageSuite(Suite):
         twins = {id(plain(op.aio)) for op in operations if callable(op.aio)}
         by_path = {op.path: op for op in operations}
         for op in operations:
-            if op.path in self.one_face:
+            if any(f"{op.path}.".startswith(f"{path}.") for path in self.one_face):
                 continue
             if is_coroutine_function(op.function):
                 if not _has_sync_face(op, by_path, twins):
@@ -344,7 +344,7 @@ def _undocumented_construction(cls: type, path: str, doc: str) -> list[str]:
     init: Any = vars(cls).get("__init__")
     if not inspect.isfunction(init) or hasattr(cls, "__pydantic_fields__"):
         return []
-    if hasattr(cls, "__dataclass_fields__"):
+    if hasattr(cls, "__dataclass_fields__") or getattr(cls, "_is_protocol", False):
         return []
     known = documented_parameters(doc) | documented_parameters(inspect.cleandoc(init.__doc__ or ""))
     lacking = [name for name in list(inspect.signature(init).parameters)[1:] if name not in known]

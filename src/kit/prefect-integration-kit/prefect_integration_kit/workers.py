@@ -1,0 +1,176 @@
+"""What every worker does the same, and the parts of Prefect's own worker that are reached for it.
+
+A worker is a subclass of `prefect.workers.base.BaseWorker`, and its helpers need what that class keeps under private
+names. They come here for it, so that a new Prefect release is one file to mend.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import anyio
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.workers.base import BaseWorker
+
+    AnyWorker = BaseWorker[Any, Any, Any]
+    Logger = logging.Logger | logging.LoggerAdapter[Any]
+
+_PAGE = 200
+
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
+
+def client_of(worker: AnyWorker) -> PrefectClient | None:
+    """The worker's client of the Prefect API; `None` outside of its context."""
+    return worker._client
+
+
+def logger_of(worker: AnyWorker) -> Logger:
+    """The worker's own logger, which is not that of a flow run."""
+    return worker._logger
+
+
+def is_submitting(worker: AnyWorker, flow_run_id: UUID) -> bool:
+    """Say whether the worker is submitting a run at this moment."""
+    return flow_run_id in worker._submitting_flow_run_ids
+
+
+def take_slot(worker: AnyWorker, flow_run_id: UUID) -> bool:
+    """Count a run towards the worker's limit.
+
+    Returns:
+        Whether there was room, or there is no limit. `False` also for a run that is counted already.
+    """
+    limiter: anyio.CapacityLimiter | None = worker._limiter
+    if limiter is None:
+        return True
+    try:
+        limiter.acquire_on_behalf_of_nowait(flow_run_id)
+    except (anyio.WouldBlock, RuntimeError):
+        return False
+    return True
+
+
+def release_slot(worker: AnyWorker, flow_run_id: UUID) -> None:
+    """Count a run towards the worker's limit no longer; one that is not counted is no error."""
+    worker._release_limit_slot(flow_run_id)
+
+
+async def report_crash(worker: AnyWorker, flow_run: FlowRun, message: str) -> None:
+    """Propose that a run has crashed; errors are logged and not raised."""
+    await worker._propose_crashed_state(flow_run, message)
+
+
+async def names_online(worker: AnyWorker) -> set[str]:
+    """Names of the other workers of the pool that Prefect has heard of lately.
+
+    Args:
+        worker: A worker that has synchronised with the API.
+    """
+    workers = await worker.client.read_workers_for_work_pool(worker.work_pool.name)
+    online = {other.name for other in workers if str(getattr(other.status, "value", "")) == "ONLINE"}
+    return online - {worker.name}
+
+
+def owner_of(flow_run: FlowRun) -> str:
+    """Name of the worker that took a run; empty when none has said so."""
+    return str((flow_run.labels or {}).get("prefect.worker.name", ""))
+
+
+async def unfinished_runs(worker: AnyWorker) -> AsyncIterator[FlowRun]:
+    """List the runs of the worker's pool and queues that are pending, running or being cancelled.
+
+    Args:
+        worker: A worker that has synchronised with the API.
+    """
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+        WorkPoolFilter,
+        WorkPoolFilterName,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    queues: set[str] = worker._work_queues
+    under_way = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+    seen: set[UUID] = set()
+    while True:
+        page = await worker.client.read_flow_runs(
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[worker.work_pool.name])),
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=under_way))),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+            limit=_PAGE,
+            offset=len(seen),
+        )
+        for flow_run in page:
+            if flow_run.id not in seen and (not queues or flow_run.work_queue_name in queues):
+                yield flow_run
+        seen.update(flow_run.id for flow_run in page)
+        if len(page) < _PAGE:
+            return
+
+
+async def submission_of(client: PrefectClient | None, flow_run: FlowRun) -> str:
+    """Name one submission of a run: the same from the moment it is scheduled until it is scheduled again.
+
+    It makes requests to start infrastructure repeatable, by a worker that starts after another has died, too.
+
+    Args:
+        client: Reads the run's former states where its present one is not the one that scheduled it.
+        flow_run: The run.
+    """
+    state = flow_run.state
+    if state is None:
+        return str(flow_run.id)
+    if not state.is_scheduled() and client is not None:
+        states = await client.read_flow_run_states(flow_run.id)
+        scheduled = [each for each in states if each.is_scheduled()]
+        state = max(scheduled or [state], key=lambda each: each.timestamp)
+    return f"{flow_run.id}/{state.id}"
+
+
+PLAIN_SECRETS = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
+"""Variables of a run's environment whose values are secret."""
+
+
+class PlainSecretWarning:
+    """Warns, once for each variable, that a secret goes out as plain text."""
+
+    def __init__(self, logger: Logger, infrastructure: str, remedies: Mapping[str, str]) -> None:
+        """Say what to warn of.
+
+        Args:
+            logger: Where to warn.
+            infrastructure: Who gets the environment, in the plural: `ECS tasks`.
+            remedies: For each variable, what to do instead.
+        """
+        self._logger = logger
+        self._infrastructure = infrastructure
+        self._remedies = remedies
+        self._warned: set[str] = set()
+
+    def look_at(self, names: Iterable[str]) -> None:
+        """Warn of the secrets among these variables.
+
+        Args:
+            names: Names of the variables that go out as plain text.
+        """
+        for name in names:
+            if name in self._remedies and name not in self._warned:
+                self._warned.add(name)
+                self._logger.warning(
+                    "%s is passed to %s as a plain environment variable, which everybody can read who may look at "
+                    "them. %s",
+                    name,
+                    self._infrastructure,
+                    self._remedies[name],
+                )
