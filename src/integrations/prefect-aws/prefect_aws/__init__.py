@@ -1,7 +1,8 @@
-"""Prefect on Amazon Web Services: credentials, storage, secrets, functions and jobs."""
+"""Prefect on Amazon Web Services: credentials, storage, secrets, functions, jobs and the ECS worker."""
 
 from importlib.metadata import version
 
+from .batch import BatchJob
 from .client_parameters import AwsClientParameters
 from .credentials import AwsCredentials, MinIOCredentials
 from .glue_job import GlueJobBlock
@@ -9,6 +10,7 @@ from .lambda_function import LambdaFunction
 from .parameter_store import AwsParameter
 from .s3 import S3Bucket
 from .secrets_manager import AwsSecret
+from .workers import ECSWorker
 
 __version__ = version("prefect-aws")
 
@@ -17,6 +19,8 @@ __all__ = [
     "AwsCredentials",
     "AwsParameter",
     "AwsSecret",
+    "BatchJob",
+    "ECSWorker",
     "GlueJobBlock",
     "LambdaFunction",
     "MinIOCredentials",

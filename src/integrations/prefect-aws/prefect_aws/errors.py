@@ -20,6 +20,10 @@
     ├── AwsUnavailable
     ├── AwsConnectionFailed (ConnectionError)
     ├── AwsJobFailed (RuntimeError)
+    ├── EcsTaskNotStarted (RuntimeError)
+    ├── AwsBundleFailed (RuntimeError)
+    │   └── AwsBundleRefused            damaged, no bundle, or not safe to unpack
+    ├── AwsBatchRefused (RuntimeError)  some entries of a batch were not accepted
     ├── AwsWaitFailed (RuntimeError)
     └── AwsWaitTimeout (TimeoutError)
 
@@ -34,7 +38,7 @@ import copy
 import difflib
 import importlib
 import pickle
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar, cast
@@ -184,6 +188,35 @@ class AwsJobFailed(AwsError, RuntimeError):
     """A job ended, and not with success."""
 
 
+class AwsBatchRefused(AwsError, RuntimeError):
+    """Some entries of a batch were not accepted; the others were.
+
+    Args:
+        message: What `str` says.
+        subject: What the request was about.
+        code: AWS's error code, empty when the entries have different ones.
+        failed: For each entry that was not accepted: its place in what was given, from 0, and the reason.
+    """
+
+    def __init__(
+        self, message: str, *, subject: str = "", code: str = "", failed: Mapping[int, str] | None = None
+    ) -> None:
+        super().__init__(message, subject=subject, code=code)
+        self.failed = dict(failed or {})
+
+
+class AwsBundleFailed(AwsError, RuntimeError):
+    """A bundle could not be uploaded or fetched; the cause is the error that says why."""
+
+
+class AwsBundleRefused(AwsBundleFailed):
+    """A bundle is not what was uploaded, is none, or its files are not safe to unpack."""
+
+
+class EcsTaskNotStarted(AwsError, RuntimeError):
+    """ECS took the request to run a task and did not start it; `code` is the reason that it gave."""
+
+
 class AwsWaitFailed(AwsError, RuntimeError):
     """What was waited for can no longer come."""
 
@@ -195,17 +228,18 @@ class AwsWaitTimeout(AwsError, WaitTimeout):
 _CODES: dict[type[AwsError], str] = {
     AwsNotFound: """
         404 NotFound NotFoundException ResourceNotFound ResourceNotFoundException EntityNotFoundException
-        NoSuchEntity NoSuchUpload NoSuchVersion""",
+        NoSuchEntity NoSuchUpload NoSuchVersion ClusterNotFoundException StateMachineDoesNotExist
+        ExecutionDoesNotExist QueueDoesNotExist AWS.SimpleQueueService.NonExistentQueue""",
     AwsObjectNotFound: "NoSuchKey",
     AwsBucketNotFound: "NoSuchBucket",
     AwsParameterNotFound: "ParameterNotFound ParameterVersionNotFound",
     AwsAlreadyExists: """
         ResourceExistsException ResourceAlreadyExistsException AlreadyExistsException EntityAlreadyExists
-        ParameterAlreadyExists BucketAlreadyExists BucketAlreadyOwnedByYou""",
+        ParameterAlreadyExists BucketAlreadyExists BucketAlreadyOwnedByYou ExecutionAlreadyExists""",
     AwsAccessDenied: """
         401 403 AccessDenied AccessDeniedException AccessDeniedError AllAccessDisabled Forbidden
         ForbiddenException NotAuthorized NotAuthorizedException UnauthorizedAccess UnauthorizedException
-        UnauthorizedOperation KMSAccessDeniedException DecryptionFailure""",
+        UnauthorizedOperation KMSAccessDeniedException KmsAccessDeniedException KmsAccessDenied DecryptionFailure""",
     AwsCredentialsRefused: """
         AuthFailure IncompleteSignature InvalidAccessKeyId InvalidClientTokenId InvalidSignatureException
         InvalidToken MissingAuthenticationToken MissingAuthenticationTokenException SignatureDoesNotMatch
@@ -227,9 +261,12 @@ _CODES: dict[type[AwsError], str] = {
         InvalidParameterException InvalidParameterValue InvalidParameterValueException InvalidRequest
         InvalidRequestContentException InvalidRequestException MalformedPolicyDocument RequestTooLargeException
         ParamValidationError UnknownEndpointError UnsupportedParameterType ValidationError
-        ValidationException""",
+        ValidationException InvalidArn InvalidName InvalidExecutionInput StateMachineDeleting
+        StateMachineTypeNotSupported InvalidAddress InvalidMessageContents BatchRequestTooLong
+        AWS.SimpleQueueService.BatchRequestTooLong ReceiptHandleIsInvalid MessageNotInflight UnsupportedOperation""",
     AwsThrottled: """
-        429 BandwidthLimitExceeded ConcurrentRunsExceededException EC2ThrottledException
+        429 BandwidthLimitExceeded ConcurrentRunsExceededException EC2ThrottledException ExecutionLimitExceeded
+        KmsThrottled KmsThrottlingException OverLimit
         PriorRequestNotComplete ProvisionedThroughputExceededException RequestLimitExceeded RequestThrottled
         RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
         TooManyRequestsException TooManyUpdates""",

@@ -58,6 +58,43 @@ class EcsWorkerSettings(PrefectBaseSettings):
     register_task_definition_max_delay_seconds: float = Field(
         default=10.0, ge=0, description="Most seconds between two tries to register a task definition."
     )
+    create_task_run_capacity_timeout_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds for which starting a task is tried while the cluster has no room for it, however many "
+        "attempts that takes. At least `create_task_run_max_attempts` are made.",
+    )
+    max_concurrent_submissions: int = Field(
+        default=32,
+        ge=1,
+        description="How many runs a worker submits to ECS at a time, whatever its limit of running runs.",
+    )
+    limit_counts_running_tasks: bool = Field(
+        default=False,
+        description="Whether the worker's `--limit` counts runs until their ECS task has ended. Otherwise it counts "
+        "runs until their task has been started.",
+    )
+    watch_interval_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Seconds between two looks at the running tasks while no queue of task events is being read.",
+    )
+    sweep_interval_seconds: float = Field(
+        default=240.0,
+        gt=0,
+        description="Seconds between two looks at the running tasks while task events come in from the queue.",
+    )
+    cancellation_grace_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds that a cancelled run has to end by itself before its ECS task is stopped.",
+    )
+    reconcile_after_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        description="Seconds after which a run that is pending without a task counts as left behind by a worker that "
+        "died. Such runs are looked for when a worker starts and every few minutes after that.",
+    )
 
 
 class EcsSettings(PrefectBaseSettings):

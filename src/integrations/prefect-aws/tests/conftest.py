@@ -123,3 +123,29 @@ def emulated_bucket(emulated_client: Any, aws_credentials: AwsCredentials) -> S3
 def behind_emulated(emulated_client: Any, emulated_bucket: S3Bucket) -> Behind:
     """The same bucket, without the block."""
     return Behind(emulated_client, emulated_bucket.bucket_name)
+
+
+# ECS
+
+
+@pytest.fixture
+def make_configuration() -> Callable[..., Any]:
+    """A maker of job configurations of the ECS worker from a new work pool's template; keywords are job variables."""
+    from prefect.utilities.templating import apply_values
+
+    from prefect_aws.workers import ECSWorker
+
+    template = ECSWorker.get_default_base_job_template()
+    properties: dict[str, Any] = template["variables"]["properties"]
+    defaults = {name: field["default"] for name, field in properties.items() if field.get("default") is not None}
+
+    def make(*, credentials: AwsCredentials | None = None, **variables: Any) -> Any:
+        unknown = set(variables) - set(properties)
+        assert not unknown, f"no job variables: {unknown}"
+        filled: Any = apply_values(template["job_configuration"], {**defaults, **variables})
+        configuration = ECSWorker.job_configuration(**filled)
+        if credentials is not None:
+            configuration.aws_credentials = credentials
+        return configuration
+
+    return make

@@ -9,15 +9,23 @@ from typing import Any, ClassVar
 import pytest
 from prefect.blocks.core import Block  # noqa: TC002 - pytest reads annotations
 
-from prefect_aws import AwsCredentials, AwsParameter, AwsSecret, LambdaFunction, MinIOCredentials, S3Bucket
+from prefect_aws import AwsCredentials, AwsParameter, AwsSecret, BatchJob, LambdaFunction, MinIOCredentials, S3Bucket
 from prefect_aws.glue_job import GlueJobBlock
 from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, JobSuite, PackageSuite, SecretSuite
 
 
 class TestPackage(PackageSuite):
     package = "prefect_aws"
-    # Published as sync in async flows too, where a dispatched name would do nothing, unnoticed.
-    one_face = frozenset({"prefect_aws.glue_job.GlueJobRun.wait_for_completion", "prefect_aws.s3.S3Bucket.copy_object"})
+    one_face = frozenset(
+        {
+            # Published as sync in async flows too, where a dispatched name would do nothing, unnoticed.
+            "prefect_aws.glue_job.GlueJobRun.wait_for_completion",
+            "prefect_aws.s3.S3Bucket.copy_object",
+            # Handlers of events and what calls them live on an event loop, and Prefect's own method is async, too.
+            "prefect_aws.observers",
+            "prefect_aws.workers.ecs_worker.ECSJobConfiguration.from_template_and_values",
+        }
+    )
 
 
 class TestBlocks(BlockSuite):
@@ -33,6 +41,7 @@ class TestBlocks(BlockSuite):
             AwsSecret: lambda: AwsSecret(aws_credentials=credentials, secret_name="db"),
             AwsParameter: lambda: AwsParameter(aws_credentials=credentials, parameter_name="/db"),
             GlueJobBlock: lambda: GlueJobBlock(job_name="nightly", aws_credentials=credentials),
+            BatchJob: lambda: BatchJob(job_name="n", job_queue="q", job_definition="d", aws_credentials=credentials),
             LambdaFunction: lambda: LambdaFunction(function_name="f", aws_credentials=credentials),
             S3Bucket: lambda: S3Bucket(bucket_name="b", credentials=credentials),
         }

@@ -1,0 +1,1 @@
+"""What the ECS worker, its observer and the command line share."""

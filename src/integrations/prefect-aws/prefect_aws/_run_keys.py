@@ -1,0 +1,48 @@
+"""Keys by which AWS recognises a request that a retried task makes again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class RunKey(NamedTuple):
+    """What tells one piece of work from another.
+
+    Attributes:
+        text: Letters, digits and `-`, at most 54 characters.
+        attempts: How often the task run has been started, this time included.
+    """
+
+    text: str
+    attempts: int
+
+    def names(self) -> Iterator[str]:
+        """Yield one name for each attempt so far, the first one first.
+
+        A retry goes through them: work of an earlier attempt that still runs or succeeded is taken over, work that
+        failed is left behind. The last name was never used before.
+        """
+        yield self.text
+        for number in range(2, self.attempts + 1):
+            yield f"{self.text}-{number}"
+
+
+def run_key(request: Mapping[str, Any]) -> RunKey:
+    """Make the key of a request: the same for all retries of a task run, another one for each task run.
+
+    Outside of a task each call has a key of its own.
+
+    Args:
+        request: What is asked for; two different requests of one task run have different keys.
+    """
+    from prefect.context import TaskRunContext
+
+    context = TaskRunContext.get()
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    run_id = uuid.uuid4() if context is None else context.task_run.id
+    attempts = 1 if context is None else max(1, context.task_run.run_count)
+    return RunKey(f"prefect-{run_id}-{digest}", attempts)

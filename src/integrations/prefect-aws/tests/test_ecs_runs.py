@@ -1,0 +1,324 @@
+"""Deployed flows run in real containers, started by a worker process, and end in the state that they should end in.
+
+The worker is the `prefect` command, the deployments are made by it, containers are real; ECS, SQS and EventBridge are
+the emulator's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.states import Cancelling
+
+from prefect_aws import ECSWorker
+from prefect_aws.workers.ecs_worker import parse_identifier
+from prefect_integration_kit.waiting import poll
+from prefect_integration_tests.backends.processes import LocalServer
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+FLOWS = """
+    import os, time
+
+    from prefect import flow, get_run_logger, task
+
+    @task
+    def square(number):
+        return number * number
+
+    @flow
+    def succeed(number: int = 3):
+        get_run_logger().info("squares: %s", square.map(range(number)).result())
+
+    @flow
+    def fail():
+        raise ValueError("on purpose")
+
+    @flow
+    def wait():
+        get_run_logger().info("waiting")
+        time.sleep(600)
+
+    @flow
+    def vanish():
+        os._exit(3)
+"""
+NAMES = ("succeed", "fail", "wait", "vanish")
+
+
+@pytest.fixture(scope="session")
+def image_distributions() -> list[str]:
+    """What is installed in the containers' image."""
+    return ["prefect-aws"]
+
+
+@pytest.fixture(scope="module")
+def image(docker_engine: Any, prefect_image: str) -> str:
+    from prefect_integration_tests.backends.docker_images import image_with_files
+
+    return image_with_files(docker_engine, prefect_image, {"/opt/flows/flows.py": textwrap.dedent(FLOWS)})
+
+
+@pytest.fixture(scope="module")
+def queue(ecs_emulator: Any) -> str:
+    return ecs_emulator.events.new_queue()
+
+
+@pytest.fixture(scope="module")
+def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -> dict[str, str]:
+    """The environment of worker and command line."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
+    worker = "PREFECT_INTEGRATIONS_AWS_ECS_WORKER"
+    return {
+        **kept,
+        **reachable_prefect_server.environment,
+        "AWS_ENDPOINT_URL": ecs_emulator.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_SQS_QUEUE_NAME": queue.rpartition("/")[2],
+        f"{worker}_WATCH_INTERVAL_SECONDS": "1",
+        f"{worker}_SWEEP_INTERVAL_SECONDS": "5",
+        f"{worker}_CANCELLATION_GRACE_SECONDS": "20",
+        f"{worker}_RECONCILE_AFTER_SECONDS": "0",
+        f"{worker}_CREATE_TASK_RUN_CAPACITY_TIMEOUT_SECONDS": "5",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
+        # What follows reaches the containers with the worker's other settings.
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
+
+
+def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(
+        command, env=surroundings, cwd=folder, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def pool(surroundings: dict[str, str], ecs_emulator: Any, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A work pool with a deployment of each flow, made as a user makes them."""
+    folder = tmp_path_factory.mktemp("project")
+    name = f"ecs-{uuid.uuid4().hex[:8]}"
+    template = ECSWorker.get_default_base_job_template()
+    defaults = {"cluster": ecs_emulator.new_cluster(), "image": image, "cpu": 256, "memory": 512}
+    for variable, value in defaults.items():
+        template["variables"]["properties"][variable]["default"] = value
+    (folder / "template.json").write_text(json.dumps(template))
+    (folder / "flows.py").write_text(textwrap.dedent(FLOWS))
+    deployments = [
+        {"name": "e2e", "entrypoint": f"flows.py:{flow}", "work_pool": {"name": name}, "schedules": []}
+        for flow in NAMES
+    ]
+    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
+    project = {"name": "e2e", "build": None, "push": None, "pull": steps, "deployments": deployments}
+    (folder / "prefect.yaml").write_text(json.dumps(project))  # JSON is YAML
+    prefect(surroundings, folder, "work-pool", "create", "--type", "ecs", name, "--base-job-template", "template.json")
+    prefect(surroundings, folder, "--no-prompt", "deploy", "--all")
+    return name
+
+
+class Worker(LocalServer):
+    """`prefect worker start` as a process."""
+
+    def __init__(self, pool: str, surroundings: dict[str, str], log: Path) -> None:
+        super().__init__(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "ecs"],
+            lambda: log.exists() and "started!" in log.read_text(errors="replace"),
+            name="ecs-worker",
+            env=surroundings,
+            log_path=log,
+            start_timeout_seconds=100,
+            stop_timeout_seconds=20,
+        )
+
+
+@pytest.fixture(scope="module")
+def start_worker(
+    pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Worker]]:
+    with ExitStack() as stack:
+
+        def start() -> Worker:
+            worker = Worker(pool, surroundings, tmp_path_factory.mktemp("worker") / "log.txt")
+            worker.start()
+            stack.callback(worker.stop)
+            return worker
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def worker(start_worker: Callable[[], Worker]) -> Worker:
+    return start_worker()
+
+
+@pytest.fixture
+def client(reachable_prefect_server: Any) -> Iterator[SyncPrefectClient]:
+    with SyncPrefectClient(reachable_prefect_server.api_url) as client:
+        yield client
+
+
+@pytest.fixture
+def run_of(client: SyncPrefectClient) -> Callable[..., Any]:
+    """Schedules a run of a deployed flow."""
+
+    def run(flow: str, **job_variables: Any) -> Any:
+        deployment = client.read_deployment_by_name(f"{flow}/e2e")
+        return client.create_flow_run_from_deployment(deployment.id, job_variables=job_variables)
+
+    return run
+
+
+@pytest.fixture
+def final(client: SyncPrefectClient) -> Callable[[Any], Any]:
+    """Waits for a run's final state."""
+
+    def final(run: Any) -> Any:
+        def look() -> Any:
+            state = client.read_flow_run(run.id).state
+            return state if state is not None and state.is_final() else None
+
+        return poll(look, subject=f"final state of {run.name}", interval_seconds=0.1, timeout_seconds=90)
+
+    return final
+
+
+@pytest.fixture
+def running_task(client: SyncPrefectClient) -> Callable[[Any], str]:
+    """Waits until a run has begun, and tells its task."""
+
+    def running(run: Any) -> str:
+        def look() -> str | None:
+            seen = client.read_flow_run(run.id)
+            assert seen.state is not None
+            assert not seen.state.is_final(), seen.state
+            return seen.infrastructure_pid if seen.state.is_running() else None
+
+        pid = poll(look, subject=f"start of {run.name}", interval_seconds=0.1, timeout_seconds=90)
+        return parse_identifier(pid).task_arn
+
+    return running
+
+
+def logs_of(reachable_prefect_server: Any, run: Any) -> str:
+    async def read() -> str:
+        async with PrefectClient(reachable_prefect_server.api_url) as client:
+            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+            return "\n".join(log.message for log in logs)
+
+    import anyio
+
+    return anyio.run(read)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_flow_runs_to_its_end_and_its_logs_arrive(run_of: Any, final: Any, reachable_prefect_server: Any) -> None:
+    run = run_of("succeed")
+    state = final(run)
+    assert state.is_completed(), state
+    said = poll(
+        lambda: text if "squares: [0, 1, 4]" in (text := logs_of(reachable_prefect_server, run)) else None,
+        subject="the flow's log line",
+        interval_seconds=0.2,
+        timeout_seconds=20,
+    )
+    assert "Started ECS task" in said
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_flow_that_fails_has_failed_and_not_crashed(run_of: Any, final: Any) -> None:
+    state = final(run_of("fail"))
+    assert state.is_failed()
+    assert "on purpose" in state.message
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_container_that_dies_crashes_its_run_with_the_exit_code(
+    run_of: Any, final: Any, running_task: Any, ecs_emulator: Any
+) -> None:
+    killed, starved = run_of("wait"), run_of("wait")
+    ecs_emulator.kill(running_task(killed))
+    ecs_emulator.run_out_of_memory(running_task(starved))
+    for run, words in ((killed, "137"), (starved, "OutOfMemoryError")):
+        state = final(run)
+        assert state.is_crashed(), state
+        assert words in state.message
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_flow_whose_process_vanishes_crashes(run_of: Any, final: Any) -> None:
+    assert final(run_of("vanish")).is_crashed()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_task_that_never_starts_crashes_its_run_with_the_reason(run_of: Any, final: Any, ecs_emulator: Any) -> None:
+    state = final(run_of("succeed", image="no-such-image:1"))
+    assert state.is_crashed()
+    assert "CannotPullContainerError" in state.message
+    ecs_emulator.fail_next_start("ResourceInitializationError: unable to pull secrets or registry auth")
+    state = final(run_of("succeed"))
+    assert state.is_crashed()
+    assert "ResourceInitializationError" in state.message
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_cluster_without_room_is_waited_for(run_of: Any, final: Any, ecs_emulator: Any) -> None:
+    ecs_emulator.fail_next_placement("RESOURCE:MEMORY")
+    assert final(run_of("succeed")).is_completed()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_cancelled_run_ends_and_so_does_its_task(
+    run_of: Any, final: Any, running_task: Any, client: SyncPrefectClient, ecs_emulator: Any
+) -> None:
+    run = run_of("wait")
+    arn = running_task(run)
+    client.set_flow_run_state(run.id, Cancelling())
+    assert final(run).is_cancelled()
+    assert ecs_emulator.wait(arn)["lastStatus"] == "STOPPED"
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_crash_is_seen_when_its_event_is_lost(run_of: Any, final: Any, running_task: Any, ecs_emulator: Any) -> None:
+    run = run_of("wait")
+    arn = running_task(run)
+    with ecs_emulator.events.held() as details:
+        ecs_emulator.interrupt(arn)
+        state = final(run)
+        details.clear()
+    assert state.is_crashed()
+    assert "SpotInterruption" in state.message
+
+
+def test_what_a_killed_worker_left_is_looked_after_by_the_next(
+    start_worker: Any, worker: Worker, run_of: Any, final: Any, running_task: Any, ecs_emulator: Any
+) -> None:
+    dies, goes_on = run_of("wait"), run_of("succeed")
+    arn = running_task(dies)
+    assert final(goes_on).is_completed()
+    worker.kill()
+    with ecs_emulator.events.held() as details:
+        ecs_emulator.kill(arn)
+        ecs_emulator.wait(arn)
+        details.clear()
+    start_worker()
+    state = final(dies)
+    assert state.is_crashed()
+    assert "137" in state.message
