@@ -1,0 +1,8 @@
+"""The former place of `prefect_aws.decorators` and `prefect_aws.bundles`."""
+
+from prefect_aws.decorators import ecs
+from prefect_integration_kit.moved import warn_moved
+
+__all__ = ["ecs"]
+
+warn_moved("prefect_aws.experimental", "prefect_aws.decorators")

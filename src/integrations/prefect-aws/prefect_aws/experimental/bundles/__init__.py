@@ -1,0 +1,1 @@
+"""The former place of `prefect_aws.bundles`, which stored work pools still name."""
