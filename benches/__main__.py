@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benches.harness import BenchError
 
-NAMES = ("import_cost", "shell_output", "s3_folder", "docs_reference")
+NAMES = ("import_cost", "shell_output", "s3_folder", "docs_reference", "ecs_submissions")
 
 
 def main() -> int:
