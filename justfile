@@ -6,6 +6,9 @@ pytest := run + " pytest -n auto --maxprocesses 4 --dist loadgroup"
 
 set positional-arguments
 
+# Where Python may not keep its bytecode, each of some hundred processes would compile everything anew.
+export PYTHONDONTWRITEBYTECODE := ""
+
 # An active environment is not ours to use, and uv would warn about it at every command.
 unexport VIRTUAL_ENV
 

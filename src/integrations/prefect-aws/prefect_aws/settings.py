@@ -93,7 +93,13 @@ class EcsWorkerSettings(PrefectBaseSettings):
         default=120.0,
         ge=0,
         description="Seconds after which a run that is pending without a task counts as left behind by a worker that "
-        "died. Such runs are looked for when a worker starts and every few minutes after that.",
+        "died.",
+    )
+    reconcile_interval_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds between two looks for runs that a worker left behind; the first is taken when a worker "
+        "starts. Prefect takes a worker for gone when it has missed three heartbeats.",
     )
 
 

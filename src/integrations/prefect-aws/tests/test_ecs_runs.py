@@ -94,6 +94,7 @@ def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -
         f"{worker}_SWEEP_INTERVAL_SECONDS": "5",
         f"{worker}_CANCELLATION_GRACE_SECONDS": "20",
         f"{worker}_RECONCILE_AFTER_SECONDS": "0",
+        f"{worker}_RECONCILE_INTERVAL_SECONDS": "2",
         f"{worker}_CREATE_TASK_RUN_CAPACITY_TIMEOUT_SECONDS": "5",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
@@ -300,11 +301,11 @@ def test_a_crash_is_seen_when_its_event_is_lost(run_of: Any, final: Any, running
     run = run_of("wait")
     arn = running_task(run)
     with ecs_emulator.events.held() as details:
-        ecs_emulator.interrupt(arn)
+        ecs_emulator.kill(arn)
         state = final(run)
         details.clear()
     assert state.is_crashed()
-    assert "SpotInterruption" in state.message
+    assert "137" in state.message
 
 
 def test_what_a_killed_worker_left_is_looked_after_by_the_next(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import getpass
 import io
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,16 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 
 from prefect_aws import (
     AwsCredentials,
     AwsParameter,
     AwsSecret,
+    ECSWorker,
     GlueJobBlock,
     LambdaFunction,
     S3Bucket,
+    athena,
+    batch,
     client_waiter,
     glue_job,
+    step_functions,
 )
 from prefect_integration_tests.backends.aws_stub import Fault
 from prefect_integration_tests.suites import GuideSuite
@@ -32,13 +39,17 @@ def handler(event, context):
     print("parcel to", event["country"])
     return {"price": f"{2 * event['weight_kg']:.2f} EUR"}
 """
+PACK_ORDER = {
+    "StartAt": "Pack",
+    "States": {"Pack": {"Type": "Pass", "Parameters": {"parcel.$": "States.Format('P-{}', $.order)"}, "End": True}},
+}
 
 
 @pytest.fixture(scope="session")
 def shop(aws_emulator: Any) -> None:
     """What the shop of the guide has at AWS."""
     s3 = aws_emulator.client("s3")
-    for name in ("shop-archive", "shop-flows", "greenhouse-sensors"):
+    for name in ("shop-archive", "shop-flows", "shop-bundles", "greenhouse-sensors"):
         s3.create_bucket(Bucket=name)
     for hour in (8, 9):
         s3.put_object(Bucket="greenhouse-sensors", Key=f"2026-05-04/{hour}.json", Body=b"{}")
@@ -47,6 +58,9 @@ def shop(aws_emulator: Any) -> None:
     role = aws_emulator.new_role()
     command = {"Name": "glueetl", "ScriptLocation": "s3://scripts/job.py"}
     aws_emulator.client("glue", region=REGION).create_job(Name="load-orders", Role=role, Command=command)
+    aws_emulator.client("stepfunctions", region=REGION).create_state_machine(
+        name="pack-order", definition=json.dumps(PACK_ORDER), roleArn=role
+    )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content:
         content.writestr("index.py", SHIPPING_COST)
@@ -72,6 +86,10 @@ def saved_blocks(prefect_harness: None, aws_emulator: Any) -> None:
         "invoices", overwrite=True
     )
     LambdaFunction(function_name="shipping-cost", aws_credentials=credentials).save("shipping-cost", overwrite=True)
+    pool = WorkPoolCreate(name="shop-ecs", type="ecs", base_job_template=ECSWorker.get_default_base_job_template())
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(pool, overwrite=True)
+        client.create_deployment(client.create_flow_from_name("pack-order"), name="nightly")
 
 
 class TestGuide(GuideSuite):
@@ -97,7 +115,7 @@ class TestGuide(GuideSuite):
         (page_folder / "example-ca.pem").touch()
         monkeypatch.setattr(builtins, "input", lambda prompt="": aws_emulator.access_key)
         monkeypatch.setattr(getpass, "getpass", lambda prompt="": "" if "token" in prompt else aws_emulator.secret_key)
-        for module in (glue_job, client_waiter):
+        for module in (glue_job, client_waiter, batch, step_functions, athena):
             monkeypatch.setattr(module, "_clock", fake_clock)
 
     @pytest.fixture

@@ -100,7 +100,7 @@ class _PrefectServer(LocalServer):
                 "PREFECT__SERVER_FINAL": "1",
                 "PREFECT_UI_ENABLED": "0",
                 **settings.get_current_settings().to_environment_variables(exclude_unset=True),
-                # When on, it has the server register what all installed packages have, and the template would hold that.
+                # It has the server register the blocks of every installed package, which are not for the template.
                 "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",
                 "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0" if is_migrated else "1",
                 **bytecode_variables(cache),

@@ -2,7 +2,11 @@
 
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+from . import ecs_worker
+
+# Without local variables in tracebacks, which may be secrets, and with help that never cuts an option's name.
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None)
+app.add_typer(ecs_worker.app, name="ecs-worker")
 
 
 @app.callback()

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..workers.ecs_worker import ECSJobConfiguration, ECSWorker
     from .submission import EcsSubmissions
 
-_REPEAT_SECONDS = 300.0
-
 
 def find_task(ecs: Any, cluster: str | None, flow_run_id: str) -> dict[str, Any] | None:
     """Look for the task that was started for a run. Blocks.
@@ -61,7 +59,7 @@ def find_task(ecs: Any, cluster: str | None, flow_run_id: str) -> dict[str, Any]
 
 
 class Reconciliation:
-    """Looks for runs left behind, at the worker's start and every few minutes."""
+    """Looks for runs left behind, at the worker's start and once in a while."""
 
     def __init__(self, worker: ECSWorker, submissions: EcsSubmissions, settings: EcsWorkerSettings) -> None:
         self._worker = worker
@@ -76,7 +74,7 @@ class Reconciliation:
                 await self.reconcile()
             except Exception as exc:  # noqa: BLE001 - it must go on for as long as the worker does
                 self._logger.warning("Cannot look for flow runs left behind at present; trying on: %s", exc)
-            await anyio.sleep(_REPEAT_SECONDS)
+            await anyio.sleep(self._settings.reconcile_interval_seconds)
 
     async def reconcile(self) -> None:
         """Look once at all unfinished runs of the pool that no worker looks after."""
