@@ -54,6 +54,7 @@ EVENT = task_event(startedBy="x")
         json.dumps({**EVENT, "detail": json.dumps(EVENT["detail"])}),
         json.dumps(json.dumps(EVENT)),
     ],
+    ids=["bare", "SNS", "list", "detail", "only detail", "detail as text", "text"],
 )
 def test_an_event_is_found_in_all_its_wrappings(body: str) -> None:
     event = read_event(body)

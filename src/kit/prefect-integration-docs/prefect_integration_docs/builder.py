@@ -78,7 +78,7 @@ class Builder:
         self._published = published
         self._cache = cache
         self.library = Library(distributions, elsewhere, search, self._read, hashes)
-        self._planner = Planner(self.library)
+        self._planner = Planner(self.library, self._stays)
         self._pages = Pages(self.library, self._planner, Site(self._url, self._source_link))
 
     # --- where things are ----------------------------------------------------------------------------------------
@@ -157,10 +157,12 @@ class Builder:
 
     def _text(self, source: Source, places: Places) -> str | None:
         plan = self._planner.plan(source.module)
-        keeps_page = f"{places.url}/{source.page}".strip("/") in self._published
-        if plan is None or (plan.is_empty and not keeps_page):
+        if plan is None or (plan.is_empty and not self._stays(f"{places.url}/{source.page}")):
             return None
         return self._pages.render(source)
+
+    def _stays(self, url: str) -> bool:
+        return url.strip("/") in self._published
 
     def _path_of(self, module: str) -> str:
         source = self.library.source(module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prefect_integration_docs import prose
@@ -78,10 +79,12 @@ class Planner:
 
     Args:
         library: The modules that pages speak of.
+        stays: Says of an address whether its page is there even when there is nothing to show.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, stays: Callable[[str], bool]) -> None:
         self._library = library
+        self._stays = stays
         self._plans: dict[str, tuple[Plan, dict[str, str]]] = {}
 
     def plan(self, module: str) -> Plan | None:
@@ -153,7 +156,7 @@ class Planner:
         if plan is None:
             return None
         if not found.name:
-            return url
+            return None if plan.is_empty and not self._stays(url) else url
         anchor = plan.anchors.get(found.name)
         return None if anchor is None else f"{url}#{anchor}"
 

@@ -249,6 +249,20 @@ def test_a_published_page_stays_even_when_it_has_nothing_to_show(repository: Any
     )
 
 
+def test_nothing_links_to_a_module_without_a_page(repository: Any) -> None:
+    repository.write("published.txt", "integrations/prefect-acme/api-ref/prefect_acme-kept\n")
+    repository.package(
+        "prefect-acme",
+        a='"""See `prefect_acme.bare` and `prefect_acme.kept`."""\ndef f(): ...\n',
+        bare='"""Nothing."""\n',
+        kept='"""Nothing, but known."""\n',
+    )
+    repository.generate()
+    page = repository.page("prefect_acme-a")
+    assert "See `prefect_acme.bare` and " in page
+    assert "[`prefect_acme.kept`](/integrations/prefect-acme/api-ref/prefect_acme-kept)" in page
+
+
 def test_one_package_can_be_done_alone(repository: Any) -> None:
     repository.package("prefect-acme", a="def f(): ...\n")
     repository.package("prefect-other", __init__="", b="def g(): ...\n")
