@@ -10,7 +10,7 @@ from pathlib import Path
 from prefect_integration_docs.discovery import Distribution, Source, find_package, sources
 from prefect_integration_docs.freshness import Hashes, content_hash
 from prefect_integration_docs.model import Class, ModuleModel
-from prefect_integration_docs.names import page_name
+from prefect_integration_docs.names import is_public, page_name
 from prefect_integration_docs.problems import Problem
 
 Reader = Callable[[str, Path, str, bool], ModuleModel]
@@ -225,6 +225,29 @@ class Library:
             self._classes[found.module] = {each["name"]: each for each in model["classes"]}
         owner = self._classes[found.module].get(found.name)
         return None if owner is None else (model, owner)
+
+    def home(self, found: Found) -> str:
+        """Name the public module on whose page something stands.
+
+        It is the module that defines it. What a private module defines stands where a public module of the same
+        distribution lists it in `__all__`: the deepest one, since packages list again what their modules list.
+
+        Args:
+            found: What it is; a member of a class goes with the class.
+        """
+        distribution = self.distribution(found.module)
+        if is_public(found.module) or distribution is None or not found.name:
+            return found.module
+        name = found.name.partition(".")[0]
+        for source in sorted(distribution.sources, key=lambda each: (-each.module.count("."), each.module)):
+            if not is_public(source.module):
+                continue
+            model = self.model(source.module)
+            if model is not None and name in model["exports"]:
+                listed = self.resolve(f"{source.module}.{name}")
+                if listed is not None and (listed.module, listed.name) == (found.module, name):
+                    return source.module
+        return found.module
 
     # --- inheritance ---------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Pages:
 
     def address(self, found: Found) -> str | None:
         """Give the address of a documented thing, on this site only."""
+        found = Found(self.library.home(found), found.name)
         url = self.site.url(found.module)
         return None if url is None else self.planner.address(found, url)
 
@@ -97,15 +98,14 @@ class _Page:
             yield "## Functions"
             by_name = {function["name"]: function for function in self._plan.functions}
             for function in self._plan.functions:
-                yield from self._function(function, MEMBER_LEVEL, self._module, by_name)
+                yield from self._function(function, MEMBER_LEVEL, self._plan.origin(function["name"]), by_name)
         if self._plan.classes:
             yield "## Classes"
             for planned in self._plan.classes:
                 yield from self._class(planned)
-        constants = self._plan.model["constants"]
-        if constants:
+        if self._plan.constants:
             yield "## Constants"
-            yield "\n".join(self._constant(constant) for constant in constants)
+            yield "\n".join(self._constant(constant) for constant in self._plan.constants)
 
     def _passed_on(self) -> Iterator[str]:
         """Link the names that an empty module passes on: its page is where they once were."""
@@ -184,7 +184,9 @@ class _Page:
 
     def _resolve(self, path: str) -> Found | None:
         found = self._pages.library.resolve(path)
-        return None if found is None or self._pages.site.url(found.module) is None else found
+        if found is None or self._pages.site.url(self._pages.library.home(found)) is None:
+            return None
+        return found
 
     # --- members -------------------------------------------------------------------------------------------------
 
@@ -259,8 +261,9 @@ class _Page:
     def _class(self, planned: PlannedClass) -> Iterator[str]:
         owner = planned.owner
         name = owner["name"]
-        link = self._linker(owner=name, subject=name)
-        yield self._heading(MEMBER_LEVEL, name, self._module, owner["line"])
+        origin = self._plan.origin(name)
+        link = self._linker(owner=name, subject=name, module=origin)
+        yield self._heading(MEMBER_LEVEL, name, origin, owner["line"])
         if owner["deprecated"] is not None or sections.is_deprecated(owner["doc"]):
             yield "*deprecated*"
         yield from sections.deprecation(owner["deprecated"], owner["doc"], below=MEMBER_LEVEL, link=link)
@@ -306,7 +309,8 @@ class _Page:
         annotation = f" ({prose.code(constant['annotation'])})" if constant["annotation"] else ""
         value = " ".join(constant["value"].split())
         text = f"{prose.code(constant['name'])}{annotation} = {prose.code(value)}"
-        doc = "\n\n".join(sections.render(constant["doc"], below=MEMBER_LEVEL, link=self._linker()))
+        link = self._linker(module=self._plan.origin(constant["name"]))
+        doc = "\n\n".join(sections.render(constant["doc"], below=MEMBER_LEVEL, link=link))
         return sections.listed(f"{text}: {doc}" if doc else text)
 
 

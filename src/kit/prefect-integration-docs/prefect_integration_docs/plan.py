@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from prefect_integration_docs import prose
 from prefect_integration_docs.library import Found, Library
-from prefect_integration_docs.model import Class, Field, Function, ModuleModel, Section
-from prefect_integration_docs.names import Anchors
+from prefect_integration_docs.model import Class, Constant, Field, Function, ModuleModel, Section
+from prefect_integration_docs.names import Anchors, is_public
 
 MODULE_LEVEL = 2  # below the level of the sections of the page, see DOCS-SPEC
 MEMBER_LEVEL = 3
@@ -60,18 +60,26 @@ class Plan:
         model: The module.
         functions: Its public functions, in the order of the source.
         classes: Its public classes, in the order of the source.
+        constants: Its public constants.
         anchors: The anchor of each name on the page, methods as `Class.method`.
+        origins: The private modules that define names which this one lists as its own.
     """
 
     model: ModuleModel
     functions: list[Function]
     classes: list[PlannedClass]
-    anchors: dict[str, str]
+    constants: list[Constant]
+    anchors: dict[str, str] = field(default_factory=dict[str, str])
+    origins: dict[str, str] = field(default_factory=dict[str, str])
+
+    def origin(self, name: str) -> str:
+        """Give the module that defines a name of the page."""
+        return self.origins.get(name, self.model["name"])
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing public to show."""
-        return not (self.functions or self.classes or self.model["constants"])
+        return not (self.functions or self.classes or self.constants)
 
 
 class Planner:
@@ -99,10 +107,26 @@ class Planner:
                 return None
             functions = [each for each in model["functions"] if not each["name"].startswith("_")]
             classes = [self._class(model, each) for each in model["classes"] if not each["name"].startswith("_")]
-            plan = Plan(model, functions, classes, {})
+            plan = Plan(model, functions, classes, list(model["constants"]))
+            self._adopt(plan)
             plan.anchors.update(_anchors(plan))
         self._plans[module] = plan, trace
         return plan
+
+    def _adopt(self, plan: Plan) -> None:
+        """Put what private modules define and this one lists in `__all__` behind what it defines itself."""
+        module = plan.model["name"]
+        for name in plan.model["exports"]:
+            found = self._library.resolve(f"{module}.{name}")
+            if found is None or found.name != name or found.module == module or is_public(found.module):
+                continue
+            origin = self._library.model(found.module)
+            if origin is None or self._library.home(found) != module:
+                continue
+            plan.origins[name] = found.module
+            plan.functions += [each for each in origin["functions"] if each["name"] == name]
+            plan.classes += [self._class(origin, each) for each in origin["classes"] if each["name"] == name]
+            plan.constants += [each for each in origin["constants"] if each["name"] == name]
 
     def _is_listed_in_full(self, module: str, base_module: str) -> bool:
         """Whether members of a base are shown where they are inherited, rather than linked to."""

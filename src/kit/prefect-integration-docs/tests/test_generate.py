@@ -249,6 +249,29 @@ def test_a_published_page_stays_even_when_it_has_nothing_to_show(repository: Any
     )
 
 
+def test_what_a_private_module_defines_stands_where_it_is_listed(repository: Any) -> None:
+    repository.package(
+        "prefect-acme",
+        __init__='from .jobs import Job\n__all__ = ["Job"]\n',
+        jobs='"""See `Job`."""\nfrom ._jobs import LIMIT, Job, submit\n__all__ = ["LIMIT", "Job", "submit"]\n',
+        other='"""See `prefect_acme.Job.stop` and `prefect_acme._jobs.submit`."""\ndef f(): ...\n',
+        _jobs=(
+            "from .other import f\nLIMIT = 3\n"
+            'def submit(): ...\ndef hidden(): ...\nclass Job:\n    """A job, like `f`."""\n    def stop(self): ...\n'
+        ),
+    )
+    repository.generate()
+    page = repository.page("prefect_acme-jobs")
+    home = "/integrations/prefect-acme/api-ref/prefect_acme-jobs"
+    assert "hidden" not in page
+    for name in ("### `submit`", "### `Job`", "#### `stop`", "_jobs.py#L5", "`LIMIT` = `3`"):
+        assert name in page
+    assert "A job, like [`f`](/integrations/prefect-acme/api-ref/prefect_acme-other#f)" in page
+    assert f"[`prefect_acme.Job.stop`]({home}#stop)" in repository.page("prefect_acme-other")
+    assert f"[`prefect_acme._jobs.submit`]({home}#submit)" in repository.page("prefect_acme-other")
+    assert not repository.path("prefect_acme-__init__").exists()
+
+
 def test_nothing_links_to_a_module_without_a_page(repository: Any) -> None:
     repository.write("published.txt", "integrations/prefect-acme/api-ref/prefect_acme-kept\n")
     repository.package(
