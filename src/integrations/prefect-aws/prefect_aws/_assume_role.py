@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ._sdk_logs import silent_sdk
+from ._sessions import open_session
 from .errors import AwsCredentialsExpired, aws_errors
 
 if TYPE_CHECKING:
@@ -107,7 +108,6 @@ def role_session(
     credentials: RefreshableCredentials, *, profile_name: str | None, region_name: str | None
 ) -> boto3.session.Session:
     """Open a session that signs with a role's credentials and takes all else from profile and environment."""
-    import boto3.session
     import botocore.session
     from botocore.credentials import CredentialProvider, CredentialResolver
 
@@ -119,7 +119,7 @@ def role_session(
 
     inner: Any = botocore.session.Session()
     inner.register_component("credential_provider", CredentialResolver([_RoleProvider()]))
-    return boto3.session.Session(botocore_session=inner, profile_name=profile_name, region_name=region_name)
+    return open_session(inner=inner, profile_name=profile_name, region_name=region_name)
 
 
 def sts_parameters(parameters: AwsClientParameters) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 from prefect_integration_kit.blocks import QuickKey
 
 from . import _assume_role, _clients
+from ._sessions import open_session
 from .assume_role_parameters import AssumeRoleParameters
 from .client_parameters import AwsClientParameters
 from .errors import AwsCredentialsMissing, aws_errors
@@ -139,8 +140,6 @@ class AwsCredentials(QuickKey, CredentialsBlock):
         )
 
     def _base_session(self) -> "boto3.session.Session":
-        import boto3.session
-
         if bool(self.aws_access_key_id) != bool(self.aws_secret_access_key):
             missing = "aws_secret_access_key" if self.aws_access_key_id else "aws_access_key_id"
             raise AwsCredentialsMissing(
@@ -148,7 +147,7 @@ class AwsCredentials(QuickKey, CredentialsBlock):
             )
         secret = self.aws_secret_access_key
         with aws_errors(f"Profile {self.profile_name!r}" if self.profile_name else "AWS credentials"):
-            return boto3.session.Session(
+            return open_session(
                 aws_access_key_id=self.aws_access_key_id or None,
                 aws_secret_access_key=(secret.get_secret_value() or None) if secret else None,
                 aws_session_token=self.aws_session_token or None,
@@ -248,9 +247,7 @@ class MinIOCredentials(QuickKey, CredentialsBlock):
         Returns:
             A new boto3 session.
         """
-        import boto3.session
-
-        return boto3.session.Session(
+        return open_session(
             aws_access_key_id=self.minio_root_user,
             aws_secret_access_key=self.minio_root_password.get_secret_value(),
             region_name=self.region_name or None,

@@ -23,7 +23,7 @@ class TestPackage(PackageSuite):
             "prefect_aws.s3.S3Bucket.copy_object",
             # Handlers of events and what calls them live on an event loop, and Prefect's own method is async, too.
             "prefect_aws.observers",
-            "prefect_aws.workers.ecs_worker.ECSJobConfiguration.from_template_and_values",
+            "prefect_aws.workers._ecs_configuration.ECSJobConfiguration.from_template_and_values",
         }
     )
 

@@ -11,7 +11,7 @@ from slugify import slugify
 from . import fargate
 
 if TYPE_CHECKING:
-    from ..workers.ecs_worker import ECSJobConfiguration
+    from ..workers._ecs_configuration import ECSJobConfiguration
 
 DEFAULT_CONTAINER_NAME = "prefect"
 DEFAULT_CPU = 1024

@@ -17,12 +17,12 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from ._boto import open_client
+from ._lifetime import Stopped
 from .aws_stub import AwsStub
 from .processes import HOST, LocalServer, ServerError, answers_http, find_program, free_port
 
@@ -43,7 +43,7 @@ def _unique(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
-class MiniStack:
+class MiniStack(Stopped):
     """An AWS emulator: one account, every service at one URL.
 
     ```python
@@ -215,17 +215,6 @@ class MiniStack:
         """End the server and remove its folder."""
         self._server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
+from ._lifetime import Stopped
 from .processes import ServerError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def machine_lock(name: str) -> Generator[None]:
         yield
 
 
-class DockerEngine:
+class DockerEngine(Stopped):
     """A Docker engine, and what tests need of it.
 
     ```python
@@ -202,17 +202,6 @@ class DockerEngine:
             if not self.has_image(tag):
                 self.import_image(tag, pack(busybox_files()), ["ENV PATH=/bin", 'CMD ["sh"]'])
         return tag
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.socket_url}>"

@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +23,7 @@ from ._ecs_account import open_logs, read_secret
 from ._ecs_api import EcsTasks
 from ._ecs_events import TaskEvents
 from ._ecs_task import LABEL, CannotStart, EcsTask, Surroundings
+from ._lifetime import Stopped
 from .aws import MiniStack
 from .aws_faults import AwsError
 from .docker import DockerEngine
@@ -36,7 +36,7 @@ _ECS = "AmazonEC2ContainerServiceV20141113"
 _JOIN_SECONDS = 40
 
 
-class EcsEmulator:
+class EcsEmulator(Stopped):
     """An AWS account whose ECS tasks are containers of a Docker engine.
 
     ```python
@@ -331,17 +331,6 @@ class EcsEmulator:
             self._front.close()
             self.behind.stop()
             self._docker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 @pytest.fixture(scope="session")

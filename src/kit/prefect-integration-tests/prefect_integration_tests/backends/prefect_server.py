@@ -8,11 +8,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ._lifetime import Stopped
 from .processes import HOST, LocalServer, ServerError, answers_http, free_port
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _START_ATTEMPTS = 3
 _START_SECONDS = 180  # a busy machine with several pytest workers is slow
 
 
-class PrefectServer:
+class PrefectServer(Stopped):
     """A Prefect server with a database of its own, which the user's own profile knows nothing of.
 
     ```python
@@ -129,17 +129,6 @@ class PrefectServer:
         """End the server and remove its folder."""
         self._server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,12 @@ import uuid
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ._boto import open_client
+from ._lifetime import Stopped
 from .processes import HOST, LocalServer, ServerError, answers_http, find_program, free_port
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _VOLUMES_PER_BUCKET = 4
 _START_ATTEMPTS = 3
 
 
-class SeaweedFS:
+class SeaweedFS(Stopped):
     """A SeaweedFS server with one identity, in a temporary folder.
 
     ```python
@@ -199,17 +199,6 @@ class SeaweedFS:
             with contextlib.suppress(OSError):
                 Path(f"/tmp/seaweedfs-{service}-grpc-{port}.sock").unlink()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 @pytest.fixture(scope="session")
