@@ -115,11 +115,11 @@ class EcsSubmissions:
         self._cancelled[flow_run.id] = False
         try:
             async with self._slots or anyio.CapacityLimiter(1):
-                task = await self._start(flow_run, configuration, lambda: not self._cancelled[flow_run.id])
-            if task is not None and self._cancelled[flow_run.id]:
+                task = await self._start(flow_run, configuration, lambda: not self._cancelled.get(flow_run.id))
+            if task is not None and self._cancelled.get(flow_run.id):
                 await self.watch.stop(task, "The flow run was cancelled in Prefect while its task was being started.")
         finally:
-            del self._cancelled[flow_run.id]
+            self._cancelled.pop(flow_run.id, None)
         if task_status is not None:
             task_status.started(task.identifier if task else None)
         elif task is not None:

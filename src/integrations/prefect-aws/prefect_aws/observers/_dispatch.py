@@ -48,7 +48,7 @@ MAX_EVENTS_UNDER_WAY = 100
 
 HOLD_SECONDS = 900.0
 """For how long one receipt of a message is tried again: each new receipt counts towards the queue's `maxReceiveCount`
-(3 as we set queues up), after which SQS puts the message aside."""
+(3 in queues set up by older guides), after which SQS puts the message aside."""
 
 _SHUTDOWN_SECONDS = 5.0
 _REMEMBERED_MESSAGES = 1_000

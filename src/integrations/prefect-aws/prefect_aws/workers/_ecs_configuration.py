@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 _logger = get_logger("prefect_aws.workers.ecs_worker")
+_warned_of: set[tuple[str, ...]] = set()
 
 _TASK_DEFINITION: dict[str, Any] = {
     "containerDefinitions": [{"image": "{{ image }}", "name": "{{ container_name }}"}],
@@ -214,11 +215,14 @@ class ECSJobConfiguration(BaseJobConfiguration):
             client: A client of the Prefect API, to load blocks and variables with.
 
         Returns:
-            The configuration. Values that the template has no place for are named in a warning: they change nothing.
+            The configuration. Values that the template has no place for are named in a warning, once for a process:
+            they change nothing.
         """
         known = {place.name.partition(".")[0] for place in find_placeholders(base_job_template["job_configuration"])}
-        unused = sorted({name.partition(".")[0] for name in values} - known)
-        if unused:
+        # Prefect merges `env` into a template without a placeholder, too.
+        unused = tuple(sorted({name.partition(".")[0] for name in values} - known - {"env"}))
+        if unused and unused not in _warned_of:
+            _warned_of.add(unused)
             _logger.warning(
                 "The work pool's job template does not use the job variables %s, so they have no effect. Put "
                 "placeholders such as {{ %s }} into its job configuration, or remove the variables.",

@@ -29,6 +29,8 @@ from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import anyio
+import anyio.abc
 from prefect.workers.base import BaseWorker, BaseWorkerResult
 
 from .._ecs import canonical, definitions, requests
@@ -39,7 +41,6 @@ from ._ecs_variables import CapacityProvider, ECSVariables
 if TYPE_CHECKING:
     from uuid import UUID
 
-    import anyio.abc
     from prefect.client.schemas.objects import FlowRun
     from typing_extensions import Self
 
@@ -305,6 +306,9 @@ class ECSWorker(BaseWorker[ECSJobConfiguration, ECSVariables, ECSWorkerResult]):
 
         try:
             await self._submissions.close()
-            await stop_observer()
         finally:
-            await super().__aexit__(*exc_info)
+            try:
+                with anyio.CancelScope(shield=True):  # its users are counted, also when the worker is interrupted
+                    await stop_observer()
+            finally:
+                await super().__aexit__(*exc_info)
