@@ -197,6 +197,15 @@ async def test_a_run_that_has_only_just_become_pending_is_left_alone(
     assert stub.calls == []
 
 
+async def test_a_run_that_its_caller_starts_is_left_to_it(stub: Any, pool: str) -> None:
+    """`@ecs` makes a run that is pending from the start, while its bundle is being uploaded."""
+    async with get_client() as client:
+        await client.create_flow_run(left_behind_flow, state=Pending(), work_pool_name=pool)
+    async with ECSWorker(work_pool_name=pool) as worker:
+        await reconcile(worker)
+    assert stub.calls == []
+
+
 async def test_a_full_worker_leaves_the_run_for_the_next_time(stub: Any, pool: str, new_run: Any) -> None:
     run = await new_run(Pending())
     stub.respond("RunTask", {"tasks": [task(run)], "failures": []})

@@ -79,10 +79,15 @@ def queue(ecs_emulator: Any) -> str:
 @pytest.fixture(scope="module")
 def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -> dict[str, str]:
     """The environment of worker and command line."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PREFECT_"))}
+    # Bundles carry the caller's settings, and SSL_CERT_FILE is one: containers have no such file.
+    foreign = ("AWS_", "PREFECT_", "SSL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     worker = "PREFECT_INTEGRATIONS_AWS_ECS_WORKER"
     return {
         **kept,
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), kept.get("PATH", "")]
+        ),  # as in an active environment
         **reachable_prefect_server.environment,
         "AWS_ENDPOINT_URL": ecs_emulator.endpoint_url,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -103,13 +108,22 @@ def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -
     }
 
 
-def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "prefect", *arguments]
+def python(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        command, env=surroundings, cwd=folder, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, *arguments],
+        env=surroundings,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
+    return python(surroundings, folder, "-m", "prefect", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +320,46 @@ def test_a_crash_is_seen_when_its_event_is_lost(run_of: Any, final: Any, running
         details.clear()
     assert state.is_crashed()
     assert "137" in state.message
+
+
+DECORATED = """
+    from prefect import flow
+    from prefect_aws.decorators import ecs
+
+    @ecs(work_pool="{pool}", launcher=["python"], memory=1024)
+    @flow(persist_result=True)
+    def double(number: int) -> dict:
+        import os
+        return {{"doubled": 2 * number, "in a container": os.path.exists("/opt/flows")}}
+
+    if __name__ == "__main__":
+        print(double(21))
+"""
+
+
+def test_a_decorated_flow_is_called_here_and_runs_there(
+    pool: str, surroundings: dict[str, str], ecs_emulator: Any, tmp_path: Path
+) -> None:
+    """No worker process: the caller's own worker starts the task, and the bundle goes through the bucket."""
+    save = f"""
+        from prefect_aws import AwsCredentials
+        from prefect_aws.client_parameters import AwsClientParameters
+        AwsCredentials(
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing-secret",
+            region_name="us-east-1",
+            aws_client_parameters=AwsClientParameters(endpoint_url="{ecs_emulator.endpoint_url}"),
+        ).save("e2e-aws", overwrite=True)
+    """
+    bucket = f"bundles-{uuid.uuid4().hex[:8]}"
+    ecs_emulator.client("s3").create_bucket(Bucket=bucket)
+    (tmp_path / "save.py").write_text(textwrap.dedent(save))
+    (tmp_path / "double.py").write_text(textwrap.dedent(DECORATED).format(pool=pool))
+    python(surroundings, tmp_path, "save.py")
+    storage = ("--bucket", bucket, "--aws-credentials-block-name", "e2e-aws")
+    prefect(surroundings, tmp_path, "work-pool", "storage", "configure", "s3", pool, *storage)
+    said = python(surroundings, tmp_path, "double.py")
+    assert "{'doubled': 42, 'in a container': True}" in said
 
 
 def test_what_a_killed_worker_left_is_looked_after_by_the_next(

@@ -15,7 +15,7 @@ import anyio
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
     from prefect.workers.base import BaseWorker
 
     AnyWorker = BaseWorker[Any, Any, Any]
@@ -131,11 +131,26 @@ async def submission_of(client: PrefectClient | None, flow_run: FlowRun) -> str:
     state = flow_run.state
     if state is None:
         return str(flow_run.id)
-    if not state.is_scheduled() and client is not None:
-        states = await client.read_flow_run_states(flow_run.id)
-        scheduled = [each for each in states if each.is_scheduled()]
-        state = max(scheduled or [state], key=lambda each: each.timestamp)
+    if client is not None:
+        state = await last_scheduled(client, flow_run) or state
     return f"{flow_run.id}/{state.id}"
+
+
+async def last_scheduled(client: PrefectClient, flow_run: FlowRun) -> State | None:
+    """Find the state that scheduled a run last.
+
+    Args:
+        client: Reads the run's former states where its present one is another.
+        flow_run: The run.
+
+    Returns:
+        The state; `None` for a run that was never scheduled: its caller starts it, and no worker of the pool.
+    """
+    if flow_run.state is not None and flow_run.state.is_scheduled():
+        return flow_run.state
+    states = await client.read_flow_run_states(flow_run.id)
+    scheduled = [state for state in states if state.is_scheduled()]
+    return max(scheduled, key=lambda state: state.timestamp, default=None)
 
 
 PLAIN_SECRETS = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")

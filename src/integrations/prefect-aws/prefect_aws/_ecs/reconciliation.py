@@ -97,7 +97,8 @@ class Reconciliation:
                 return  # another kind of worker had the pool before
             configuration = await self._configuration_of(flow_run)
             self._adopt(flow_run, configuration, cluster, arn)
-        elif self._is_left_behind(flow_run):
+        elif self._is_left_behind(flow_run) and await workers.last_scheduled(self._worker.client, flow_run):
+            # A flow that was called with its decorator is never scheduled: who called it starts it.
             await self._recover(flow_run, await self._configuration_of(flow_run))
 
     def _is_left_behind(self, flow_run: FlowRun) -> bool:
