@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 from benches import harness
 from benches.harness import BASELINE, Case, Metric
+from prefect_integration_tests.backends.aws import MiniStack
 from prefect_integration_tests.backends.aws_stub import AwsCall, AwsStub
 from prefect_integration_tests.backends.prefect_server import PrefectServer
 
 ABOUT = (
-    "1,000 flow runs of one deployment go through `ECSWorker.run`, all at once or eight at a time, on launch type EC2,"
-    " against an endpoint that answers at once. Job configurations are made before, and one run is submitted before the"
-    " clock starts. Calls are HTTP requests to AWS; growth is the resident memory that the submissions left behind. The"
-    " endpoint runs in a process of its own on the same two cores, so submissions per second are a lower bound."
+    "200 flow runs of one deployment go through `ECSWorker.run`, eight at a time: on launch type EC2 against an"
+    " endpoint that answers at once, on Fargate in the default VPC against MiniStack. Job configurations are made"
+    " before, and one run is submitted before the clock starts. Calls are HTTP requests to AWS; growth is the resident"
+    " memory that the submissions left behind. The endpoint runs in a process of its own on the same two cores, so"
+    " submissions per second are a lower bound."
 )
 METRICS = (
     Metric("per_second", "runs/s", 0, compared=False),
@@ -25,14 +28,16 @@ METRICS = (
     Metric("calls", "AWS calls per 1,000", 0),
     Metric("growth_mib", "growth MiB", 1, compared=False),
 )
-RUNS = 1_000
-_TOGETHER = {"1,000 runs at once": 0, "1,000 runs, eight at a time": 8}
+RUNS = 200
+_TOGETHER = 8
+_LAUNCH_TYPES = ("EC2", "FARGATE")
+_LONG_POLL_SECONDS = 2.0
 _ARN = "arn:aws:ecs:us-east-1:000000000000"
 
 
 def _endpoint() -> AwsStub:
-    """ECS as far as a worker asks it: definitions are kept, tasks start."""
-    stub = AwsStub("ecs")
+    """ECS as far as a worker asks it: definitions are kept, tasks start. The queue of events stays empty."""
+    stub = AwsStub("ecs", "sqs")
     definitions: dict[str, dict[str, Any]] = {}
     numbers = itertools.count(1)
 
@@ -61,24 +66,30 @@ def _endpoint() -> AwsStub:
     stub.respond("DescribeTaskDefinition", describe)
     stub.respond("RunTask", run)
     stub.respond("DescribeTasks", {"tasks": [], "failures": []})
+    stub.respond("GetQueueUrl", {"QueueUrl": f"{stub.endpoint_url}/000000000000/events"})
+    stub.respond("ReceiveMessage", lambda call: time.sleep(_LONG_POLL_SECONDS) or {"Messages": []})
     return stub
 
 
 def run(rounds: int | None, only: str | None) -> str:
     """Measure and return the table."""
     cases = [
-        Case(what, variant, environment, (str(RUNS), str(together)))
-        for what, together in _TOGETHER.items()
+        Case(f"{RUNS} runs on {launch_type}", variant, environment, (str(RUNS), str(_TOGETHER), launch_type))
+        for launch_type in _LAUNCH_TYPES
         for variant, environment in ((BASELINE, BASELINE), ("ours", "ours"))
-        if only is None or only in what
+        if only is None or only in launch_type
     ]
     with PrefectServer.start() as server:
 
         @contextmanager
         def around(case: Case) -> Generator[tuple[str, ...]]:
-            del case
-            with _endpoint() as stub:
-                yield stub.endpoint_url, server.api_url
+            if case.arguments[-1] == "FARGATE":
+                with MiniStack.start() as emulator:
+                    emulator.client("ecs").create_cluster(clusterName="c")
+                    yield emulator.endpoint_url, server.api_url
+            else:
+                with _endpoint() as stub:
+                    yield stub.endpoint_url, server.api_url
 
         samples = harness.alternate(cases, "ecs_submissions", rounds or 3, around=around)
     return harness.save("ecs_submissions", ABOUT, samples, METRICS, keep=only is None)

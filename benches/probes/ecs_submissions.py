@@ -1,6 +1,6 @@
 """Submit flow runs of one deployment through the ECS worker, and print times, AWS calls and the memory that stays.
 
-Arguments: how many runs, how many at a time (0: all), endpoint of AWS, URL of the Prefect API.
+Arguments: how many runs, how many at a time (0: all), launch type, endpoint of AWS, URL of the Prefect API.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ def count_calls() -> collections.Counter:
     return counts
 
 
-async def main(runs: int, together: int, endpoint: str) -> dict[str, float]:
+async def main(runs: int, together: int, launch_type: str, endpoint: str) -> dict[str, float]:
     """Submit and measure."""
     from prefect import flow, get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -83,7 +83,7 @@ async def main(runs: int, together: int, endpoint: str) -> dict[str, float]:
         for _number in range(runs + 1):
             run = first.model_copy(update={"id": uuid.uuid4()})
             configuration = await ECSWorker.job_configuration.from_template_and_values(
-                template, {"launch_type": "EC2", "cluster": "c", "image": "i"}
+                template, {"launch_type": launch_type, "cluster": "c", "image": "i"}
             )
             configuration.aws_credentials = credentials
             configuration.prepare_for_flow_run(run, deployment=deployment)
@@ -106,8 +106,11 @@ async def main(runs: int, together: int, endpoint: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    os.environ["PREFECT_API_URL"] = sys.argv[4]
+    os.environ["PREFECT_API_URL"] = sys.argv[5]
     os.environ["PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_ENABLED"] = "false"
+    # The published observer wants a queue all the same.
+    os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t"}
+    os.environ["AWS_ENDPOINT_URL"] = sys.argv[4]
     os.environ["PREFECT_LOGGING_LEVEL"] = "ERROR"
     os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
-    print(json.dumps(asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))))
+    print(json.dumps(asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]))))

@@ -58,17 +58,13 @@ FLOWS = """
 NAMES = ("succeed", "fail", "wait", "vanish")
 
 
-@pytest.fixture(scope="session")
-def image_distributions() -> list[str]:
-    """What is installed in the containers' image."""
-    return ["prefect-aws"]
-
-
 @pytest.fixture(scope="module")
-def image(docker_engine: Any, prefect_image: str) -> str:
+def image(docker_engine: Any, prefect_image: Callable[..., str]) -> str:
     from prefect_integration_tests.backends.docker_images import image_with_files
 
-    return image_with_files(docker_engine, prefect_image, {"/opt/flows/flows.py": textwrap.dedent(FLOWS)})
+    return image_with_files(
+        docker_engine, prefect_image("prefect-aws"), {"/opt/flows/flows.py": textwrap.dedent(FLOWS)}
+    )
 
 
 @pytest.fixture(scope="module")

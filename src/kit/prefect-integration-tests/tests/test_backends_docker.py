@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,18 +80,23 @@ def test_files_are_added_to_an_image_once(docker_engine: DockerEngine, busybox_i
     assert image_with_files(docker_engine, busybox_image, {"/opt/raw": b"\x00"}) != image
 
 
-def test_the_image_of_this_environment_imports_prefect(docker_engine: DockerEngine, prefect_image: str):
+@pytest.fixture
+def kit_image(prefect_image: Callable[..., str]) -> str:
+    return prefect_image("prefect-integration-kit")
+
+
+def test_the_image_of_this_environment_imports_prefect(docker_engine: DockerEngine, kit_image: str):
     import prefect
 
     script = "import prefect, prefect_integration_kit, sys; print(prefect.__version__, sys.version)"
-    assert run(docker_engine, prefect_image, "python", "-c", script).strip() == f"{prefect.__version__} {sys.version}"
-    assert run(docker_engine, prefect_image, "prefect", "--version").strip() == prefect.__version__
+    assert run(docker_engine, kit_image, "python", "-c", script).strip() == f"{prefect.__version__} {sys.version}"
+    assert run(docker_engine, kit_image, "prefect", "--version").strip() == prefect.__version__
 
 
-def test_the_image_has_what_is_required_and_nothing_else(docker_engine: DockerEngine, prefect_image: str):
-    assert python_image(docker_engine, ["prefect-integration-kit"]) == prefect_image
+def test_the_image_has_what_is_required_and_nothing_else(docker_engine: DockerEngine, kit_image: str):
+    assert python_image(docker_engine, ["prefect-integration-kit"]) == kit_image
     packages = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    names = run(docker_engine, prefect_image, "ls", packages).split()
+    names = run(docker_engine, kit_image, "ls", packages).split()
     assert {"pydantic", "prefect_integration_kit"} <= set(names)
     assert not {"pytest", "ministack", "hypothesis"} & set(names)
 

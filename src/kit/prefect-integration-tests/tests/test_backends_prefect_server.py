@@ -41,11 +41,11 @@ def test_data_survive_a_restart(reachable_prefect_server: PrefectServer):
 
 
 def test_a_flow_runs_in_an_ecs_task(
-    docker_engine, prefect_image: str, ecs_emulator, reachable_prefect_server: PrefectServer
+    docker_engine, prefect_image, ecs_emulator, reachable_prefect_server: PrefectServer
 ):
     from prefect_integration_tests.backends.docker_images import image_with_files
 
-    image = image_with_files(docker_engine, prefect_image, {"/opt/flows/report.py": FLOW})
+    image = image_with_files(docker_engine, prefect_image("prefect-integration-kit"), {"/opt/flows/report.py": FLOW})
     definition = ecs_emulator.register(
         image,
         ["python", "/opt/flows/report.py"],

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import NamedTuple
@@ -215,13 +215,14 @@ def image_with_files(engine: DockerEngine, base: str, files: Mapping[str, str | 
 
 
 @pytest.fixture(scope="session")
-def image_distributions() -> Sequence[str]:
-    """Distributions that `prefect_image` has beside Prefect. A package's `conftest.py` overrides it with its own."""
-    return ["prefect-integration-kit"]
+def prefect_image(docker_engine: DockerEngine) -> Callable[..., str]:
+    """A maker of images with this environment's Python, Prefect and what is named; see `python_image`.
 
+    `prefect_image("prefect-acme")` returns the tag. An image is made once, however many tests ask for it.
+    """
 
-@pytest.fixture(scope="session")
-def prefect_image(docker_engine: DockerEngine, image_distributions: Sequence[str]) -> str:
-    """Tag of an image with this environment's Python, Prefect and `image_distributions`; see `python_image`."""
-    with skipped_when_missing():
-        return python_image(docker_engine, image_distributions)
+    def make(*distributions: str) -> str:
+        with skipped_when_missing():
+            return python_image(docker_engine, distributions)
+
+    return make
