@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +111,6 @@ class Starter:
         token: str,
         is_wanted: Callable[[], bool],
         on_retry: Callable[[AwsError, float], None],
-        run: Callable[[Callable[[], dict[str, Any] | Failure]], Awaitable[dict[str, Any] | Failure]] = in_thread,
     ) -> dict[str, Any] | None:
         """Start the task.
 
@@ -124,7 +123,6 @@ class Starter:
             token: What the request is for, made by `client_token`.
             is_wanted: Says before each attempt whether the task is still wanted.
             on_retry: Told the error and the seconds until the next attempt.
-            run: Runs the blocking call.
 
         Returns:
             The task; `None` when it was no longer wanted.
@@ -140,7 +138,7 @@ class Starter:
             current = {**request, "clientToken": client_token(token, refusals) if refusals else token}
             cause: Exception | None = None
             try:
-                answer = await run(lambda current=current: run_task(ecs, current))
+                answer = await in_thread(run_task, ecs, current)
             except AwsError as exc:
                 answer, cause = Failure(str(exc)), exc
             if not isinstance(answer, Failure):

@@ -47,6 +47,7 @@ class WatchedTask:
     cluster: str
     task_arn: str
     credentials: AwsCredentials
+    identity: bytes
     added_seconds: float
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     cancelled_seconds: float | None = None
@@ -155,7 +156,9 @@ class TaskWatch:
         self, flow_run_id: UUID, cluster: str, task_arn: str, credentials: AwsCredentials, tags: Mapping[str, str]
     ) -> WatchedTask:
         """Watch over a task from now on."""
-        task = WatchedTask(flow_run_id, cluster, task_arn, credentials, self._clock.monotonic(), tags)
+        # Who asks for it is worked out here, once, and not at each look at thousands of tasks.
+        identity = fingerprint(credentials)
+        task = WatchedTask(flow_run_id, cluster, task_arn, credentials, identity, self._clock.monotonic(), tags)
         self._tasks[task_arn] = task
         self._runs[flow_run_id] = task_arn
         return task
@@ -307,9 +310,6 @@ class TaskWatch:
 def _grouped(tasks: Iterable[WatchedTask]) -> dict[tuple[str, bytes], list[WatchedTask]]:
     """Tasks by cluster and account."""
     groups: dict[tuple[str, bytes], list[WatchedTask]] = {}
-    fingerprints: dict[int, bytes] = {}
     for task in tasks:
-        identity = fingerprints.setdefault(id(task.credentials), b"") or fingerprint(task.credentials)
-        fingerprints[id(task.credentials)] = identity
-        groups.setdefault((task.cluster, identity), []).append(task)
+        groups.setdefault((task.cluster, task.identity), []).append(task)
     return groups

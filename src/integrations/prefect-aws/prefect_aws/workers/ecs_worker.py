@@ -39,6 +39,7 @@ from ._ecs_configuration import ECSJobConfiguration
 from ._ecs_variables import CapacityProvider, ECSVariables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from prefect.client.schemas.objects import FlowRun
@@ -226,15 +227,18 @@ class ECSWorker(BaseWorker[ECSJobConfiguration, ECSVariables, ECSWorkerResult]):
 
         return EcsSubmissions(self, EcsWorkerSettings())
 
-    async def start(self, *args: Any, **kwargs: Any) -> None:
+    async def start(
+        self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
+    ) -> None:
         """Poll the work pool and run what is due, and pick up what a worker before this one left behind.
 
         Args:
-            args: As Prefect's own worker takes them.
-            kwargs: As Prefect's own worker takes them.
+            run_once: Whether to poll once and return.
+            with_healthcheck: Whether to serve a page that says whether the worker still polls.
+            printer: Told when the worker starts and stops.
         """
         self._submissions.serving = True
-        await super().start(*args, **kwargs)
+        await super().start(run_once=run_once, with_healthcheck=with_healthcheck, printer=printer)
 
     async def run(
         self,

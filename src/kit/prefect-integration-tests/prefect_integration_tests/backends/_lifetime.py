@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,12 +11,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Stopped:
+class Stopped(ABC):
     """A base of what is stopped when its `with` block is left."""
 
+    @abstractmethod
     def stop(self) -> None:
         """End it."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

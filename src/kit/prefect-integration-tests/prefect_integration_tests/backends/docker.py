@@ -129,7 +129,7 @@ class DockerEngine(Stopped):
     def stop(self) -> None:
         """Give the engine back. One of our own ends, with all that is in it, when this was its last user."""
         users, self._users = self._users, None
-        self.__dict__.pop("_own_client", None)
+        vars(self).pop("_own_client", None)
         if users is None:
             return
         import fcntl
