@@ -13,7 +13,7 @@ from prefect.states import Pending, Running, Scheduled
 
 from prefect_aws import ECSWorker
 from prefect_aws._ecs import tags
-from prefect_aws._ecs.reconciliation import Reconciliation
+from prefect_aws._ecs.reconciliation import EcsReconciliation
 from prefect_aws._ecs.registration import known_definitions
 from prefect_integration_tests.backends.aws_stub import Fault
 
@@ -97,7 +97,7 @@ async def read(run: Any) -> Any:
 
 async def reconcile(worker: ECSWorker) -> None:
     submissions = worker._submissions
-    await Reconciliation(worker, submissions, submissions._settings).reconcile()
+    await EcsReconciliation(worker, submissions, submissions._settings).reconcile()
 
 
 async def test_a_run_without_a_task_is_submitted_again(stub: Any, pool: str, new_run: Any) -> None:

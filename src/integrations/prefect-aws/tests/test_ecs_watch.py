@@ -14,9 +14,10 @@ from prefect.states import Cancelled, Cancelling, Completed, Pending, Running
 
 from prefect_aws import errors
 from prefect_aws._ecs import tags
-from prefect_aws._ecs.settlement import Settled, settle
+from prefect_aws._ecs.settlement import settle
 from prefect_aws._ecs.watch import TaskWatch, WatchedTask, describe_tasks
 from prefect_aws.settings import EcsWorkerSettings
+from prefect_integration_kit.settlement import Settled
 from prefect_integration_tests.backends.aws_stub import Fault
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")

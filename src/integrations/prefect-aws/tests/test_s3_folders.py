@@ -21,7 +21,6 @@ from prefect_integration_tests.checks import (
     assert_flat_memory,
     assert_loop_is_free,
     assert_threads_do_not_grow,
-    measure_loop_lag,
 )
 
 MIB = 2**20
@@ -151,12 +150,8 @@ async def test_threads_do_not_grow_with_the_transfers(bucket: S3Bucket, tmp_path
 async def test_the_event_loop_keeps_its_turn(bucket: S3Bucket, tmp_path: Path, engine: str) -> None:
     source = fill(tmp_path / "up", 300, 10_000)
     await bucket.aupload_from_folder(source, "x")  # the first use imports the SDK
-    idle = await measure_loop_lag(lambda: asyncio.sleep(0.5))  # what the machine itself costs just now
-    limit = max(0.05, 2 * idle)
-    await assert_loop_is_free(lambda: bucket.aupload_from_folder(source, "x"), limit_seconds=limit, tries=8)
-    await assert_loop_is_free(
-        lambda: bucket.adownload_folder_to_path("x", tmp_path / "down"), limit_seconds=limit, tries=8
-    )
+    await assert_loop_is_free(lambda: bucket.aupload_from_folder(source, "x"))
+    await assert_loop_is_free(lambda: bucket.adownload_folder_to_path("x", tmp_path / "down"))
 
 
 def test_a_folder_is_eight_times_faster_than_one_by_one_at_a_distance(

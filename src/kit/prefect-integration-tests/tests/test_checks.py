@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 
@@ -124,12 +125,18 @@ def test_threads_start_together_and_their_errors_are_seen() -> None:
 
 async def test_a_blocked_loop_is_found_out() -> None:
     async def block() -> None:
-        time.sleep(0.1)
+        time.sleep(0.3)
+
+    async def compute() -> None:
+        start = time.thread_time()
+        while time.thread_time() - start < 0.2:
+            pass
 
     async def wait() -> None:
         await asyncio.sleep(0.1)
 
-    assert await measure_loop_lag(block) > 0.09
+    assert await measure_loop_lag(block) > 0.1
+    assert await measure_loop_lag(compute) > 0.1
     assert await assert_loop_is_free(wait) <= 0.05
     with pytest.raises(AssertionError, match=r"event loop was blocked for .* ms"):
         await assert_loop_is_free(block, tries=2)
@@ -145,6 +152,27 @@ async def test_one_stall_of_the_machine_is_forgiven() -> None:
             time.sleep(0.1)
 
     await assert_loop_is_free(stall_once)
+
+
+async def test_what_other_threads_keep_from_every_thread_is_not_the_loops_fault() -> None:
+    stop = threading.Event()
+
+    def hold_the_lock() -> None:  # each turn of such a thread lasts the interpreter's switch interval
+        while not stop.is_set():
+            pass
+
+    threads = [threading.Thread(target=hold_the_lock) for _ in range(6)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.02)
+    for thread in threads:
+        thread.start()
+    try:
+        await assert_loop_is_free(lambda: asyncio.sleep(0.5))
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        for thread in threads:
+            thread.join()
 
 
 async def test_memory_that_grows_is_found_out() -> None:

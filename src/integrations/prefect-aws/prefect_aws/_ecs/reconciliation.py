@@ -8,12 +8,10 @@ starts no second task whatever happened to the first request.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-import anyio
-
-from prefect_integration_kit import workers
+from prefect_integration_kit.reconciliation import Reconciliation
 
 from ..credentials import AwsCredentials
 from ..errors import AwsError, aws_errors
@@ -58,72 +56,41 @@ def find_task(ecs: Any, cluster: str | None, flow_run_id: str) -> dict[str, Any]
     return max(running or tasks, key=lambda task: str(task.get("createdAt") or ""), default=None)
 
 
-class Reconciliation:
+class EcsReconciliation(Reconciliation["ECSJobConfiguration"]):
     """Looks for runs left behind, at the worker's start and once in a while."""
 
     def __init__(self, worker: ECSWorker, submissions: EcsSubmissions, settings: EcsWorkerSettings) -> None:
-        self._worker = worker
+        super().__init__(
+            worker,
+            after_seconds=settings.reconcile_after_seconds,
+            interval_seconds=settings.reconcile_interval_seconds,
+        )
         self._submissions = submissions
-        self._settings = settings
-        self._logger = workers.logger_of(worker)
 
-    async def repeat(self) -> None:
-        """Reconcile for ever. What goes wrong is logged and tried again."""
-        while True:
-            try:
-                await self.reconcile()
-            except Exception as exc:  # noqa: BLE001 - it must go on for as long as the worker does
-                self._logger.warning("Cannot look for flow runs left behind at present; trying on: %s", exc)
-            await anyio.sleep(self._settings.reconcile_interval_seconds)
+    def is_busy_with(self, flow_run_id: UUID) -> bool:
+        """Say whether the worker starts or watches over the run's task."""
+        return self._submissions.is_busy_with(flow_run_id)
 
-    async def reconcile(self) -> None:
-        """Look once at all unfinished runs of the pool that no worker looks after."""
-        online = await workers.names_online(self._worker)
-        async for flow_run in workers.unfinished_runs(self._worker):
-            if workers.owner_of(flow_run) in online or self._submissions.is_busy_with(flow_run.id):
-                continue
-            try:
-                await self._pick_up(flow_run)
-            except Exception as exc:  # noqa: BLE001 - one run must not keep the others waiting
-                self._logger.warning("Cannot pick up flow run %s at present: %s", flow_run.id, exc)
-
-    async def _pick_up(self, flow_run: FlowRun) -> None:
+    def is_identifier(self, infrastructure_pid: str) -> bool:
+        """Say whether an identifier names an ECS task."""
         from ..workers.ecs_worker import parse_identifier
 
-        if flow_run.infrastructure_pid:
-            try:
-                cluster, arn = parse_identifier(flow_run.infrastructure_pid)
-            except ValueError:
-                return  # another kind of worker had the pool before
-            configuration = await self._configuration_of(flow_run)
-            self._adopt(flow_run, configuration, cluster, arn)
-        elif self._is_left_behind(flow_run) and await workers.last_scheduled(self._worker.client, flow_run):
-            # A flow that was called with its decorator is never scheduled: who called it starts it.
-            await self._recover(flow_run, await self._configuration_of(flow_run))
-
-    def _is_left_behind(self, flow_run: FlowRun) -> bool:
-        state = flow_run.state
-        if state is None or not state.is_pending():
+        try:
+            parse_identifier(infrastructure_pid)
+        except ValueError:
             return False
-        age = (datetime.now(timezone.utc) - state.timestamp).total_seconds()
-        return not workers.is_submitting(self._worker, flow_run.id) and age >= self._settings.reconcile_after_seconds
+        return True
 
-    async def _configuration_of(self, flow_run: FlowRun) -> ECSJobConfiguration:
-        worker = self._worker
-        return await worker.job_configuration.resolve_for_flow_run(
-            flow_run,
-            client=worker.client,
-            work_pool=worker.work_pool.model_copy(deep=True),
-            worker_name=worker.name,
-            worker_id=worker.backend_id,
-        )
+    async def adopt(self, flow_run: FlowRun, configuration: ECSJobConfiguration, infrastructure_pid: str) -> None:
+        """Watch over a task that another worker started."""
+        from ..workers.ecs_worker import parse_identifier
 
-    def _adopt(self, flow_run: FlowRun, configuration: ECSJobConfiguration, cluster: str, arn: str) -> None:
+        cluster, arn = parse_identifier(infrastructure_pid)
         credentials = configuration.aws_credentials or AwsCredentials()
         self._submissions.watch.add(flow_run.id, cluster, arn, credentials, {tags.FLOW_RUN_ID: str(flow_run.id)})
-        self._logger.info("Watching over ECS task %s of flow run %s, started by another worker.", arn, flow_run.id)
 
-    async def _recover(self, flow_run: FlowRun, configuration: ECSJobConfiguration) -> None:
+    async def find(self, flow_run: FlowRun, configuration: ECSJobConfiguration) -> str | None:
+        """Look for the task of a run's present submission."""
         credentials = configuration.aws_credentials or AwsCredentials()
         cluster = configuration.cluster or configuration.task_run_request.get("cluster")
         ecs = await in_thread(open_client, credentials, "ecs")
@@ -132,28 +99,10 @@ class Reconciliation:
         except AwsError as exc:
             # Without knowing, a second task may be started only because its token says that it is no second one.
             self._logger.warning("Cannot look for the ECS task of flow run %s: %s", flow_run.id, exc)
-            task = None
-        if task is not None and _is_of_this_submission(task, flow_run):
-            arn, cluster = str(task["taskArn"]), str(task["clusterArn"])
-            await self._worker.client.update_flow_run(flow_run.id, infrastructure_pid=f"{cluster}::{arn}")
-            self._adopt(flow_run, configuration, cluster, arn)
-            return
-        await self._submit_again(flow_run, configuration)
-
-    async def _submit_again(self, flow_run: FlowRun, configuration: ECSJobConfiguration) -> None:
-        worker = self._worker
-        logger = worker.get_flow_run_logger(flow_run)
-        if not workers.take_slot(worker, flow_run.id):
-            return  # next time
-        logger.warning("The flow run was left without an ECS task by a worker that is gone; submitting it again.")
-        try:
-            await worker.run(flow_run, configuration)
-        except Exception as exc:
-            logger.exception("Failed to submit flow run '%s' to infrastructure.", flow_run.name)
-            message = f"Failed to submit flow run to infrastructure: {type(exc).__name__}: {exc}"
-            await workers.report_crash(worker, flow_run, message)
-        finally:
-            workers.release_slot(worker, flow_run.id)
+            return None
+        if task is None or not _is_of_this_submission(task, flow_run):
+            return None
+        return f"{task['clusterArn']}::{task['taskArn']}"
 
 
 def _is_of_this_submission(task: dict[str, Any], flow_run: FlowRun) -> bool:

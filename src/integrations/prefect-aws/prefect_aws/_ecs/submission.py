@@ -13,6 +13,7 @@ import anyio.abc
 from prefect.exceptions import InfrastructureNotFound
 
 from prefect_integration_kit import workers
+from prefect_integration_kit.settlement import Settled
 from prefect_integration_kit.waiting import Backoff, aretry
 
 from .._clients import fingerprint
@@ -31,9 +32,9 @@ from .definitions import (
     secrets_of,
 )
 from .network import network_configuration
-from .reconciliation import Reconciliation, find_task
+from .reconciliation import EcsReconciliation, find_task
 from .requests import build_request
-from .settlement import Settled, settle
+from .settlement import settle
 from .starting import TRANSIENT, Starter, client_token
 from .watch import TaskWatch, WatchedTask, stop_task
 
@@ -88,7 +89,7 @@ class EcsSubmissions:
         self._exits.push(_cancel_on_exit(group.cancel_scope))
         group.start_soon(self.watch.watch)
         if self.serving:
-            group.start_soon(Reconciliation(self._worker, self, self._settings).repeat)
+            group.start_soon(EcsReconciliation(self._worker, self, self._settings).repeat)
 
     async def close(self) -> None:
         """Stop watching. Tasks go on; the next worker finds them."""

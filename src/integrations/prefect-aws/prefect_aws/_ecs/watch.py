@@ -15,13 +15,13 @@ from uuid import UUID
 
 import anyio
 
+from prefect_integration_kit.settlement import Settled
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .._clients import fingerprint
 from ..errors import AwsError, AwsInvalidRequest, AwsNotFound, aws_errors
 from . import registration, tags
 from .calls import in_thread, open_client
-from .settlement import Settled
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -21,12 +21,13 @@ from typing import Any
 
 from prefect.logging import get_logger
 
+from prefect_integration_kit.settlement import CLOCK_TOLERANCE, Settled
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock
 
 from .._ecs import registration
 from .._ecs import tags as names
 from .._ecs.calls import in_thread
-from .._ecs.settlement import CLOCK_TOLERANCE, STOPPED, Settled, flow_run_of, settle
+from .._ecs.settlement import STOPPED, flow_run_of, settle
 from .._ecs.times import time_of
 from ..settings import EcsObserverSettings
 from . import _replication
