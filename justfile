@@ -58,7 +58,7 @@ examples *NAMES: _sync
 lint: _sync
     {{ run }} ruff check
     {{ run }} ruff format --check
-    {{ run }} shellcheck .ci/run
+    {{ run }} shellcheck .ci/run .ci/kubernetes
 
 # Check the types
 types: _sync

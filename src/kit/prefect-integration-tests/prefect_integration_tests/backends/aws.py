@@ -22,14 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from ._boto import open_client
-from ._lifetime import Stopped
+from ._lifetime import Stopped, started
 from .aws_stub import AwsStub
-from .processes import HOST, LocalServer, ServerError, answers_http, find_program, free_port
+from .processes import HOST, LocalServer, answers_http, find_program, free_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_START_ATTEMPTS = 3
 
 
 class BatchTarget(NamedTuple):
@@ -84,20 +82,7 @@ class MiniStack(Stopped):
         Raises:
             ServerError: If it does not start.
         """
-        for attempt in range(_START_ATTEMPTS):
-            emulator = cls()
-            try:
-                emulator.process.start()
-            except ServerError:  # the likely cause is a port taken in the meantime
-                emulator.stop()
-                if attempt == _START_ATTEMPTS - 1:
-                    raise
-            except BaseException:
-                emulator.stop()
-                raise
-            else:
-                return emulator
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+        return started(cls)
 
     @property
     def endpoint_url(self) -> str:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ._lifetime import Stopped
-from .processes import HOST, LocalServer, ServerError, answers_http, free_port
+from ._lifetime import Stopped, started
+from .processes import HOST, LocalServer, answers_http, free_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_START_ATTEMPTS = 3
 _START_SECONDS = 180  # a busy machine with several pytest workers is slow
 
 
@@ -110,20 +109,7 @@ class PrefectServer(Stopped):
         Raises:
             ServerError: If it does not start.
         """
-        for attempt in range(_START_ATTEMPTS):
-            server = cls(host)
-            try:
-                server.process.start()
-            except ServerError:  # the likely cause is a port taken in the meantime
-                server.stop()
-                if attempt == _START_ATTEMPTS - 1:
-                    raise
-            except BaseException:
-                server.stop()
-                raise
-            else:
-                return server
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+        return started(lambda: cls(host))
 
     def stop(self) -> None:
         """End the server and remove its folder."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ._boto import open_client
-from ._lifetime import Stopped
+from ._lifetime import Stopped, started
 from .processes import HOST, LocalServer, ServerError, answers_http, find_program, free_port
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ _SERVICES = ("master", "volume", "filer", "s3")
 
 # A bucket's first write waits 0.2 s for the store to make room for it, unless room was made before.
 _VOLUMES_PER_BUCKET = 4
-_START_ATTEMPTS = 3
 
 
 class SeaweedFS(Stopped):
@@ -80,21 +79,7 @@ class SeaweedFS(Stopped):
         Raises:
             ServerError: If it does not start.
         """
-        for attempt in range(_START_ATTEMPTS):
-            folder = Path(tempfile.mkdtemp(prefix="seaweedfs-"))
-            server = cls(folder)
-            try:
-                server._server.start()
-            except ServerError:  # the likely cause is a port taken in the meantime
-                server.stop()
-                if attempt == _START_ATTEMPTS - 1:
-                    raise
-            except BaseException:
-                server.stop()
-                raise
-            else:
-                return server
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+        return started(lambda: cls(Path(tempfile.mkdtemp(prefix="seaweedfs-"))))
 
     def _argv(self, program: str) -> list[str]:
         config = self._folder / "s3.json"
