@@ -218,18 +218,19 @@ def scripted(make_configuration: Any, make_credentials: Any, stub: Any) -> Calla
     return configure
 
 
-async def test_a_thousand_runs_of_a_deployment_register_once(
-    pool: str, stub: Any, scripted: Any, flow_run: Any
+@pytest.mark.parametrize("runs", [200, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_all_runs_of_a_deployment_register_once(
+    pool: str, stub: Any, scripted: Any, flow_run: Any, runs: int
 ) -> None:
     configuration = scripted(flow_run)
     async with ECSWorker(work_pool_name=pool) as worker, anyio.create_task_group() as group:
-        for _ in range(1000):
+        for _ in range(runs):
             run = flow_run.model_copy(update={"id": uuid.uuid4(), "state": None})
             group.start_soon(partial(worker.run, run, configuration, task_status=Status()))  # pyright: ignore[reportArgumentType]
     assert len(stub.calls_of("RegisterTaskDefinition")) == 1
-    assert len(stub.calls_of("RunTask")) == 1000
-    assert len(stub.calls) == 1001
-    assert len({call.parameters["clientToken"] for call in stub.calls_of("RunTask")}) == 1000
+    assert len(stub.calls_of("RunTask")) == runs
+    assert len(stub.calls) == runs + 1
+    assert len({call.parameters["clientToken"] for call in stub.calls_of("RunTask")}) == runs
 
 
 async def test_what_differs_is_registered_anew_and_what_is_equal_is_not(
