@@ -8,7 +8,15 @@ from importlib import import_module
 
 from benches.harness import BenchError
 
-NAMES = ("import_cost", "shell_output", "s3_folder", "docs_reference", "ecs_submissions")
+NAMES = (
+    "import_cost",
+    "shell_output",
+    "s3_folder",
+    "docs_reference",
+    "ecs_submissions",
+    "docker_runs",
+    "kube_observer",
+)
 
 
 def main() -> int:

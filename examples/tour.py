@@ -1,10 +1,11 @@
 # ---
 # title: A nightly report
-# description: Extract with a shell step, keep in S3, read a secret, and send a mail with a chart.
+# description: Extract with a shell step, keep in S3, read a secret, send a mail with a chart, run in a container.
 # icon: envelope-open-text
-# keywords: ["s3", "secrets manager", "email", "shell", "report"]
+# keywords: ["s3", "secrets manager", "email", "shell", "docker", "report"]
 # dependencies:
-#   ["matplotlib", "prefect-aws", "prefect-email", "prefect-integration-tests", "prefect-shell", "vega-datasets"]
+#   ["matplotlib", "prefect-aws", "prefect-docker", "prefect-email", "prefect-integration-tests[docker]",
+#    "prefect-shell", "vega-datasets"]
 # cmd: ["python", "examples/tour.py"]
 # order: 1
 # ---
@@ -15,17 +16,20 @@
 # 2. S3 keeps it, and later the report,
 # 3. a task compares the last weeks with the years before and draws a chart,
 # 4. Secrets Manager hands out the password of the mail account,
-# 5. the report goes out as an HTML mail, encrypted, with the chart inside.
+# 5. the report goes out as an HTML mail, encrypted, with the chart inside,
+# 6. where there is a Docker engine, a worker runs one more flow, in a container of its own.
 #
 # It needs no account and no network. The data are real: four years of Seattle's weather, from the package
 # `vega-datasets`. The S3 store, the AWS emulator, the mail server and the Prefect server start on this machine and end
 # with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look around.
 
 import argparse
+import asyncio
 import csv
 import html
 import io
 import logging
+import os
 import shutil
 import signal
 import statistics
@@ -40,17 +44,21 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow, get_client, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
 from prefect_aws import AwsClientParameters, AwsCredentials, AwsSecret, S3Bucket
+from prefect_docker import DockerWorker
 from prefect_email import EmailServerCredentials, email_send_message
 from prefect_integration_tests.backends.aws import MiniStack
 from prefect_integration_tests.backends.certificates import PrivateCA
-from prefect_integration_tests.backends.processes import LocalServer, answers_http, free_port
+from prefect_integration_tests.backends.docker import DockerEngine
+from prefect_integration_tests.backends.docker_images import image_with_files, python_image
+from prefect_integration_tests.backends.processes import LocalServer, ServerError, answers_http, free_port
 from prefect_integration_tests.backends.s3 import SeaweedFS
 from prefect_integration_tests.backends.smtp import serve_smtp
 from prefect_shell import ShellOperation
@@ -373,6 +381,62 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
     return summary
 
 
+# ## In a container
+#
+# One more flow, deployed as code in an image. The worker of a Docker work pool starts a container for its run, with a
+# limit of memory and the folder of the days mounted. The image is made of what is installed here; nothing is pulled.
+
+WETTEST = """
+import csv
+from pathlib import Path
+
+from prefect import flow
+
+
+@flow
+def wettest_day(folder: str) -> None:
+    with open(f"{folder}/nights.csv") as file:
+        days = list(csv.DictReader(file))
+    wettest = max(days, key=lambda day: float(day["precipitation"]))
+    Path(folder, "wettest.txt").write_text(f"{wettest['date']}: {wettest['precipitation']} mm")
+"""
+
+
+def wettest_day(engine: DockerEngine, output: Path) -> str:
+    """Look for the wettest day of all in a container, and return it with its rain."""
+    image = image_with_files(engine, python_image(engine, ["prefect"]), {"/opt/station/wettest.py": WETTEST})
+    variables = {"image": image, "mem_limit": "512m", "volumes": [f"{output}:/data"], "auto_remove": True}
+    template = DockerWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="station", type="docker", base_job_template=template))
+        deployment_id = client.create_deployment(
+            client.create_flow_from_name("wettest-day"),
+            "container",
+            work_pool_name="station",
+            pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/station"}}],
+            entrypoint="wettest.py:wettest_day",
+            job_variables=variables,
+        )
+        flow_run = client.create_flow_run_from_deployment(deployment_id, parameters={"folder": "/data"})
+        os.environ["DOCKER_HOST"] = engine.socket_url
+        asyncio.run(DockerWorker(work_pool_name="station").start(run_once=True, printer=lambda _: None))
+        state = client.read_flow_run(flow_run.id).state
+    if state is None or not state.is_completed():
+        raise SystemExit(f"error: the flow in the container ended as {state}")
+    return output.joinpath("wettest.txt").read_text(encoding="utf-8")
+
+
+def run_in_container(output: Path, diary: Diary) -> None:
+    """Run the flow where there is a Docker engine, or root can start one; otherwise note what is missing."""
+    try:
+        engine = DockerEngine.start()
+    except ServerError as missing:
+        print(f"\nNo flow runs in a container, for want of a Docker engine: {missing}", flush=True)
+        return
+    with engine, diary.step("prefect-docker", "found the wettest day in a container", "Docker engine"):
+        print(f"\nThe wettest day of all, found in a container: {wettest_day(engine, output)}.", flush=True)
+
+
 # ## Where it runs
 #
 # Four servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
@@ -457,6 +521,7 @@ def run(night: date, output: Path, serve: bool) -> None:
         place = {"smtp_server": mail.host, "smtp_port": mail.port, "smtp_type": "STARTTLS", "ca_file": mail.ca_file}
         summary = nightly_report(night, delivery, output, place, diary)
         output.joinpath("report.eml").write_bytes(mail.mailbox.only().content)
+        run_in_container(output, diary)
         show(summary, diary, output, time.perf_counter() - begin)
         if serve:
             print(f"\nUntil you press Ctrl-C: {server.name}/runs and {server.name}/artifacts", flush=True)
@@ -535,7 +600,7 @@ def main() -> int:
     output = options.output.resolve()
     if output.exists() and not output.is_dir():
         parser.error(f"--output {output} is a file")
-    for old in ("prefect", "report", "report.eml", "nights.csv"):
+    for old in ("prefect", "report", "report.eml", "nights.csv", "wettest.txt"):
         path = output / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     run(options.night, output, options.serve)

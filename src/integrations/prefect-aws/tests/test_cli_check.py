@@ -17,10 +17,10 @@ from typer.testing import CliRunner, Result
 
 from prefect_aws._cli import checks, images
 from prefect_aws._cli.account import Account
-from prefect_aws._cli.findings import Level
 from prefect_aws._cli.main import app
 from prefect_aws._ecs import calls
 from prefect_aws.workers.ecs_worker import ECSWorker
+from prefect_integration_kit.findings import Level
 from prefect_integration_tests.backends.aws_stub import Fault
 
 REGION = "us-east-1"
@@ -148,7 +148,7 @@ def test_a_pool_that_works_passes_every_check(check: Any, pool: Any, good: dict[
         *("image", "logs", "secrets", "events", "permissions"),
     }
     told = check(name, "--events-queue-name", account["queue"])
-    assert all(line.startswith("ok ") for line in told.output.splitlines()), told.output
+    assert all(line.startswith("✓ ") for line in told.output.splitlines()), told.output
 
 
 @pytest.mark.parametrize(

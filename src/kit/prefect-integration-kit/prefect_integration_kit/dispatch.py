@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 import anyio
 import prefect
@@ -192,21 +193,40 @@ def sync_task(async_impl: prefect.Task[P, Any], **options: Any) -> Callable[[Cal
     return decorator
 
 
+class _AsyncTaskDecorator(Protocol):
+    def __call__(self, async_impl: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, Coroutine[Any, Any, R]]: ...
+
+
+@overload
+def async_task(sync_impl: None = None, **options: Any) -> _AsyncTaskDecorator: ...
+
+
+@overload
 def async_task(
     sync_impl: Callable[P, R], **options: Any
-) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]:
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]: ...
+
+
+def async_task(sync_impl: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Task[..., Any]]:
     """Make an async task that the body of a sync flow or sync task may call without `await`.
 
     Outside of a run the call always returns a coroutine, so that `asyncio.run(task(...))` keeps working.
 
     Args:
-        sync_impl: The body for sync runs.
+        sync_impl: The body for sync runs; by default the coroutine is run to its end.
         options: Options of `prefect.task`.
     """
 
-    def decorator(
-        async_impl: Callable[P, Coroutine[Any, Any, R]],
-    ) -> Task[P, Coroutine[Any, Any, R]]:
-        return _dual(prefect.task(async_impl, **options), sync_impl, is_in_sync_run, async_impl)
+    def decorator(async_impl: Callable[..., Coroutine[Any, Any, Any]]) -> Task[..., Any]:
+        other = sync_impl or _run_to_end(async_impl)
+        return _dual(prefect.task(async_impl, **options), other, is_in_sync_run, async_impl)
 
     return decorator
+
+
+def _run_to_end(async_impl: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
+    @functools.wraps(async_impl)
+    def sync_impl(*args: P.args, **kwargs: P.kwargs) -> R:
+        return run_coro_as_sync(async_impl(*args, **kwargs))
+
+    return sync_impl

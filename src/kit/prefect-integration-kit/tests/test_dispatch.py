@@ -278,6 +278,21 @@ async def test_an_async_task_is_awaited_in_an_async_flow():
     assert await outer() == ["async a", "async b", "async c"]
 
 
+def test_an_async_task_without_a_sync_body_runs_its_coroutine_in_a_sync_flow():
+    @async_task(name="count things")
+    async def count(word: str, *, times: int = 1) -> int:
+        await asyncio.sleep(0)
+        return len(word) * times
+
+    @flow
+    def outer() -> list[Any]:
+        return [count("ab"), count("ab", times=2), count.submit("abc").result()]
+
+    assert outer() == [2, 4, 3]
+    assert asyncio.run(count("abcd")) == 4
+    assert count.name == "count things"
+
+
 def test_an_async_task_runs_at_once_in_a_sync_flow_and_in_functions_that_it_calls():
     def helper() -> str:
         return send("b")  # type: ignore[return-value]

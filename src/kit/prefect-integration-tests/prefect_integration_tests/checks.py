@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -237,7 +237,7 @@ async def measure_loop_lag(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 @contextmanager
-def _sleeper() -> Iterator[list[float]]:
+def _sleeper() -> Generator[list[float], None, None]:
     """Measure, in a thread, by how much a short sleep was longer than asked for at worst; first item of the list."""
     longest, stop = [0.0], threading.Event()
 

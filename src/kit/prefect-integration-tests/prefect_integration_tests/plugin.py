@@ -29,8 +29,12 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "smtp": ("aiosmtpd", "cryptography"),
     "docker": ("docker",),
     "docker_images": ("docker", "packaging"),
+    "docker_front": ("cryptography", "docker"),
+    "registry": ("docker",),
+    "kubernetes": ("cryptography", "docker", "kubernetes-asyncio", "packaging", "pyyaml"),
     "prefect_server": ("prefect",),
     "ecs": ("boto3", "docker", "ministack", "packaging"),
+    "kube_api": ("aiohttp", "cryptography", "kubernetes-asyncio"),
 }
 """Modules of `backends` and the distributions that each needs."""
 

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from prefect_integration_kit.findings import Finding, failed, ok
+
 from .._ecs import registration
 from .._ecs.definitions import build_definition, orchestration_container
 from ..errors import AwsError, aws_errors
 from . import checks
 from .account import Account, Cluster
 from .failures import CommandFailed, describe
-from .findings import Finding, failed, guarded, ok
+from .findings import guarded
 from .images import check_image
 from .permissions import check_permissions
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from prefect_integration_kit.findings import Finding, failed, ok, warning
+
 from .._ecs.network import network_configuration
 from ..errors import AwsError, AwsNotFound, aws_errors
 from .account import Account, Cluster
-from .findings import Finding, failed, ok, warning
 
 TASK_SERVICE = "ecs-tasks.amazonaws.com"
 

@@ -338,10 +338,11 @@ def check(
 
     Nothing is started or changed. The exit code is 1 when a check has failed.
     """
+    from prefect_integration_kit.findings import show
+
     from ..settings import EcsObserverSettings
     from .account import Account
     from .check import Inspection, read_configuration
-    from .findings import print_findings
 
     configuration = read_configuration(work_pool)
     inspection = Inspection(
@@ -351,7 +352,7 @@ def check(
         worker_role=worker_role_arn,
         ask_registries=check_image_registry,
     )
-    if not print_findings(inspection.findings(), as_json=as_json):
+    if not show(inspection.findings(), typer.echo, as_json=as_json):
         raise typer.Exit(1)
 
 

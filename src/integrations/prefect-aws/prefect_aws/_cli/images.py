@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from prefect_integration_kit.findings import Finding, failed, ok, warning
+
 from ..errors import AwsError, aws_errors
-from .findings import Finding, failed, ok, warning
 
 if TYPE_CHECKING:
     import httpx

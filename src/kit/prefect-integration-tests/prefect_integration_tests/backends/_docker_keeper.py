@@ -1,7 +1,6 @@
 """The process that keeps a Docker engine for others: it starts `dockerd`, and ends it when nobody uses it any more.
 
-Run as `python -m prefect_integration_tests.backends._docker_keeper FOLDER LOCK`. Whoever uses the engine holds a shared
-lock on `LOCK`; the operating system gives it back however a user ends, so the engine never outlives its last user.
+Run as `python -m prefect_integration_tests.backends._docker_keeper FOLDER LOCK PROGRAM`, see `_sharing`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ._sharing import READY
 from .processes import LocalServer, ServerError
 
 SOCKET = "docker.sock"
-READY = "ready"
 LOG = "dockerd.log"
 
 _START_SECONDS = 60
@@ -124,6 +123,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the users, who give the lock back
     try:
-        _keep(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+        _keep(sys.argv[3], Path(sys.argv[1]), Path(sys.argv[2]))
     except ServerError as exc:
         sys.exit(str(exc))

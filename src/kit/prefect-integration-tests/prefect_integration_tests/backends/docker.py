@@ -8,11 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from ipaddress import ip_network
@@ -22,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from ._lifetime import Stopped
+from ._sharing import Shared, file_lock
 from .processes import ServerError
 
 if TYPE_CHECKING:
@@ -38,16 +34,6 @@ _STOP_SECONDS = 60
 _INSTALL = "Install it (Debian: apt-get install docker.io), or start an engine and set DOCKER_HOST."
 
 
-def _shared_folder() -> Path:
-    """Return the folder that all processes of this user meet in."""
-    folder = Path(tempfile.gettempdir()) / f"prefect-tests-docker-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise ServerError(f"{folder} belongs to somebody else. Remove it, or set TMPDIR.")
-    return folder
-
-
 @contextlib.contextmanager
 def machine_lock(name: str) -> Generator[None]:
     """Let one process of this user at a time do what is inside.
@@ -55,11 +41,20 @@ def machine_lock(name: str) -> Generator[None]:
     Args:
         name: What the lock is for; part of a file's name.
     """
-    import fcntl  # not on Windows, where this module is imported all the same
-
-    with (_shared_folder() / f"{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with file_lock(_shared().place / f"{name}.lock"):
         yield
+
+
+def _shared() -> Shared:
+    from . import _docker_keeper
+
+    return Shared("docker", _docker_keeper.__name__, _is_up, start_seconds=_START_SECONDS, stop_seconds=_STOP_SECONDS)
+
+
+def _is_up(folder: Path) -> bool:
+    from ._docker_keeper import SOCKET
+
+    return _answers(f"unix://{folder / SOCKET}")
 
 
 class DockerEngine(Stopped):
@@ -103,8 +98,6 @@ class DockerEngine(Stopped):
 
     @classmethod
     def _start_own(cls, missing: str) -> Self:
-        import fcntl
-
         from ._docker_keeper import SOCKET
 
         none = f"No Docker engine answers at {missing}"
@@ -113,38 +106,18 @@ class DockerEngine(Stopped):
             raise ServerError(f"{none}, and there is no program 'dockerd' to start one. {_INSTALL}")
         if os.getuid() != 0:
             raise ServerError(f"{none}, and only root may start one: this is user {os.getuid()}. Start one.")
-        shared = _shared_folder()
-        if len(str(shared)) > _MAX_PATH:
-            raise ServerError(f"{none}, and {shared} is too long a path for the sockets of one. Set TMPDIR.")
-        with machine_lock("engine"):
-            users = (shared / "users.lock").open("a")
-            try:
-                fcntl.flock(users, fcntl.LOCK_SH)  # waits for an engine that is about to end
-                folder = _current(shared) or _start_keeper(program, shared)
-            except BaseException:
-                users.close()
-                raise
+        shared = _shared()
+        if len(str(shared.place)) > _MAX_PATH:
+            raise ServerError(f"{none}, and {shared.place} is too long a path for the sockets of one. Set TMPDIR.")
+        folder, users = shared.join(program)
         return cls(f"unix://{folder / SOCKET}", users)
 
     def stop(self) -> None:
         """Give the engine back. One of our own ends, with all that is in it, when this was its last user."""
         users, self._users = self._users, None
         vars(self).pop("_own_client", None)
-        if users is None:
-            return
-        import fcntl
-
-        shared = _shared_folder()
-        with machine_lock("engine"):
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                others = True
-            else:
-                others = False
-            users.close()
-            if not others:
-                _wait_until_gone(shared)
+        if users is not None:
+            _shared().leave(users)
 
     def client(self, **options: Any) -> Any:
         """Open a client of the `docker` package.
@@ -217,51 +190,6 @@ def _answers(url: str) -> bool:
             return client.ping()
     except DockerException:
         return False
-
-
-def _current(shared: Path) -> Path | None:
-    """Return the folder of the engine that others have started, if it answers."""
-    from ._docker_keeper import SOCKET
-
-    try:
-        folder = Path((shared / "current").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return folder if _answers(f"unix://{folder / SOCKET}") else None
-
-
-def _start_keeper(program: str, shared: Path) -> Path:
-    from . import _docker_keeper
-
-    folder = Path(tempfile.mkdtemp(prefix="", dir=shared))
-    argv = [sys.executable, "-m", _docker_keeper.__name__, program, str(folder), str(shared / "users.lock")]
-    log = shared / "keeper.log"
-    with log.open("wb") as output:
-        keeper = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
-        )
-    deadline = time.monotonic() + _START_SECONDS
-    while not (folder / _docker_keeper.READY).exists():
-        if keeper.poll() is not None:
-            raise ServerError(f"dockerd did not start:\n{log.read_text(encoding='utf-8', errors='replace')}")
-        if time.monotonic() > deadline:
-            keeper.terminate()
-            raise ServerError(f"dockerd was not ready after {_START_SECONDS} seconds.")
-        time.sleep(0.02)
-    (shared / "current").write_text(str(folder), encoding="utf-8")
-    return folder
-
-
-def _wait_until_gone(shared: Path) -> None:
-    """Wait for the keeper to end an engine that nobody uses, so that nothing runs on behind a finished session."""
-    current = shared / "current"
-    if not current.exists():
-        return
-    folder = Path(current.read_text(encoding="utf-8"))
-    deadline = time.monotonic() + _STOP_SECONDS
-    while folder.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    current.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""How the Docker worker does its work."""

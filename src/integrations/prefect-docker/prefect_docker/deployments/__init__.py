@@ -1,0 +1,1 @@
+"""Deployment steps of a `prefect.yaml`."""

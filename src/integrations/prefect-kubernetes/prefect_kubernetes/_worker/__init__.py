@@ -1,0 +1,1 @@
+"""How flow runs become jobs of a cluster."""

@@ -1,0 +1,82 @@
+"""The decorator that binds a flow to a Kubernetes work pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from typing_extensions import ParamSpec
+
+from prefect_integration_kit.infrastructure import bind
+from prefect_kubernetes.worker import KubernetesWorker
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.bundles import BundleLauncher
+    from prefect.flows import InfrastructureBoundFlow
+
+__all__ = ["kubernetes"]
+
+P = ParamSpec("P")
+"""Parameters of the flow."""
+
+R = TypeVar("R")
+"""What the flow returns."""
+
+
+def kubernetes(
+    work_pool: str,
+    include_files: Sequence[str] | None = None,
+    launcher: BundleLauncher | None = None,
+    *,
+    include_files_base_dir: Path | str | None = None,
+    **job_variables: Any,
+) -> Callable[[Flow[P, R]], InfrastructureBoundFlow[P, R]]:
+    """Bind a flow to a Kubernetes work pool, so that it runs in a job of the pool when it is called.
+
+    The pool needs storage for the pickled flow: `prefect work-pool storage configure`. A direct call and `.submit()`
+    create the job from here; `.submit_to_work_pool()` leaves that to a running worker.
+
+    Args:
+        work_pool: Name of the Kubernetes work pool.
+        include_files: Files to send along: paths, folders and patterns, relative to the folder of the flow's file. They
+            are unpacked into the working directory of the container. One that begins with `!` takes files out again.
+        launcher: Command that starts Python, instead of `uv run`: a list for upload and execution alike, such as
+            `["python"]`, or a mapping with one list each for `"upload"` and `"execution"`. The environment must then
+            have what the flow and the pool's storage need in it.
+        include_files_base_dir: The folder that `include_files` is relative to. One that is itself relative starts from
+            the working directory.
+        **job_variables: Job variables of the pool to set for this flow, such as `namespace="shop"`.
+
+    Returns:
+        A decorator of flows; it stands above `@flow`.
+
+    Raises:
+        TypeError: If `work_pool` or `include_files` has the wrong type, or it is no flow that is decorated.
+        ValueError: If `work_pool`, a pattern or the launcher is empty.
+
+    Example:
+        ```python
+        from prefect import flow
+
+        from prefect_kubernetes.decorators import kubernetes
+
+
+        @kubernetes(work_pool="shop-kubernetes", include_files=["suppliers/*.csv"], memory_request="2Gi")
+        @flow
+        def import_stock(day: str) -> int: ...
+
+
+        future = import_stock.submit_to_work_pool(day="2026-05-04")
+        ```
+    """
+    return bind(
+        "kubernetes",
+        KubernetesWorker,
+        work_pool=work_pool,
+        job_variables=job_variables,
+        launcher=launcher,
+        include_files=include_files,
+        include_files_base_dir=include_files_base_dir,
+    )

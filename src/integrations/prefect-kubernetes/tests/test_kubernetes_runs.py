@@ -1,0 +1,348 @@
+"""Deployed flows run in real pods, started by a worker process, and end in the state that they should end in.
+
+The worker is the `prefect` command with its observer, the deployments are made by it, and the cluster is a real one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from prefect.client.orchestration import PrefectClient, SyncPrefectClient
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.states import Cancelling
+
+from prefect_integration_kit.waiting import poll
+from prefect_integration_tests.backends.processes import LocalServer
+from prefect_kubernetes.worker import KubernetesWorker, parse_identifier
+
+pytestmark = [pytest.mark.xdist_group("kubernetes"), pytest.mark.timeout(400)]
+
+FLOWS = """
+    import hashlib, os, time
+
+    from prefect import flow, get_run_logger, task
+
+    @task
+    def square(number):
+        return number * number
+
+    @flow
+    def succeed(number: int = 3):
+        logger = get_run_logger()
+        logger.info("squares: %s", square.map(range(number)).result())
+        logger.info("key: %s", hashlib.sha256(os.environ.get("PREFECT_API_KEY", "").encode()).hexdigest())
+
+    @flow
+    def fail():
+        raise ValueError("on purpose")
+
+    @flow
+    def wait():
+        time.sleep(600)
+
+    @flow
+    def vanish():
+        os._exit(3)
+"""
+NAMES = ("succeed", "fail", "wait", "vanish")
+KEY = secrets.token_urlsafe(24)
+
+
+@pytest.fixture(scope="module")
+def server(kubernetes_cluster: Any) -> Iterator[Any]:
+    """A Prefect server that pods reach."""
+    from prefect_integration_tests.backends.prefect_server import PrefectServer
+
+    with PrefectServer.start(kubernetes_cluster.host_address) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def image(docker_engine: Any, kubernetes_cluster: Any, prefect_image: Callable[..., str]) -> str:
+    from prefect_integration_tests.backends.docker_images import image_with_files
+
+    files = {"/opt/flows/flows.py": textwrap.dedent(FLOWS)}
+    return kubernetes_cluster.load_image(image_with_files(docker_engine, prefect_image("prefect-kubernetes"), files))
+
+
+@pytest.fixture(scope="module")
+def namespace(kubernetes_cluster: Any) -> Iterator[str]:
+    name = kubernetes_cluster.new_namespace("runs")
+    yield name
+    kubernetes_cluster.remove_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def surroundings(server: Any, kubernetes_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of worker and command line."""
+    foreign = ("KUBE", "PREFECT_", "SSL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    prefix = "PREFECT_INTEGRATIONS_KUBERNETES"
+    return {
+        **kept,
+        **server.environment,
+        "KUBECONFIG": str(kubernetes_cluster.kubeconfig(tmp_path_factory.mktemp("kube") / "config")),
+        "PREFECT_API_KEY": KEY,
+        f"{prefix}_OBSERVER_SWEEP_INTERVAL_SECONDS": "2",
+        f"{prefix}_OBSERVER_CANCELLATION_GRACE_SECONDS": "20",
+        f"{prefix}_WORKER_RECONCILE_AFTER_SECONDS": "0",
+        f"{prefix}_WORKER_RECONCILE_INTERVAL_SECONDS": "2",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
+        # What follows reaches the pods with the worker's other settings.
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
+
+
+def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        env=surroundings,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def pool(surroundings: dict[str, str], namespace: str, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A work pool with a deployment of each flow, made as a user makes them."""
+    folder = tmp_path_factory.mktemp("project")
+    name = f"kubernetes-{uuid.uuid4().hex[:8]}"
+    template = KubernetesWorker.get_default_base_job_template()
+    defaults = {"namespace": namespace, "image": image, "env": {"PREFECT_HOME": "/root/.prefect"}}
+    for variable, value in defaults.items():
+        template["variables"]["properties"][variable]["default"] = value
+    (folder / "template.json").write_text(json.dumps(template))
+    (folder / "flows.py").write_text(textwrap.dedent(FLOWS))
+    deployments = [
+        {"name": "e2e", "entrypoint": f"flows.py:{flow}", "work_pool": {"name": name}, "schedules": []}
+        for flow in NAMES
+    ]
+    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
+    project = {"name": "e2e", "build": None, "push": None, "pull": steps, "deployments": deployments}
+    (folder / "prefect.yaml").write_text(json.dumps(project))  # JSON is YAML
+    create = ("work-pool", "create", "--type", "kubernetes", name, "--base-job-template", "template.json")
+    prefect(surroundings, folder, *create)
+    prefect(surroundings, folder, "--no-prompt", "deploy", "--all")
+    return name
+
+
+class Worker(LocalServer):
+    """`prefect worker start` as a process."""
+
+    def __init__(self, pool: str, surroundings: dict[str, str], log: Path) -> None:
+        super().__init__(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "kubernetes"],
+            lambda: log.exists() and "started!" in log.read_text(errors="replace"),
+            name="kubernetes-worker",
+            env=surroundings,
+            log_path=log,
+            start_timeout_seconds=100,
+            stop_timeout_seconds=20,
+        )
+
+
+@pytest.fixture(scope="module")
+def start_worker(
+    pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Worker]]:
+    with ExitStack() as stack:
+
+        def start() -> Worker:
+            worker = Worker(pool, surroundings, tmp_path_factory.mktemp("worker") / "log.txt")
+            worker.start()
+            stack.callback(worker.stop)
+            return worker
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def worker(start_worker: Callable[[], Worker]) -> Worker:
+    return start_worker()
+
+
+@pytest.fixture(scope="module")
+def client(server: Any) -> Iterator[SyncPrefectClient]:
+    with SyncPrefectClient(server.api_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def run_of(client: SyncPrefectClient) -> Callable[..., Any]:
+    """Schedules a run of a deployed flow."""
+
+    def run(flow: str, **job_variables: Any) -> Any:
+        deployment = client.read_deployment_by_name(f"{flow}/e2e")
+        return client.create_flow_run_from_deployment(deployment.id, job_variables=job_variables)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(run_of: Callable[..., Any], worker: Worker) -> dict[str, Any]:
+    """One run of each kind, all of them at the same time."""
+    assert worker.is_running
+    return {
+        "succeed": run_of("succeed"),
+        "no image": run_of("succeed", image="no-such-image:1", pod_watch_timeout_seconds=8),
+        "fail": run_of("fail"),
+        "vanish": run_of("vanish"),
+        "cancel": run_of("wait"),
+    }
+
+
+@pytest.fixture
+def final(client: SyncPrefectClient, worker: Worker) -> Callable[[Any], Any]:
+    """Waits for a run's final state."""
+
+    def final(run: Any) -> Any:
+        def look() -> Any:
+            state = client.read_flow_run(run.id).state
+            return state if state is not None and state.is_final() else None
+
+        try:
+            return poll(look, subject=f"final state of {run.name}", interval_seconds=0.1, timeout_seconds=200)
+        except TimeoutError:
+            pytest.fail(f"{client.read_flow_run(run.id).state!r}\n{worker.log_tail(60)}")
+
+    return final
+
+
+@pytest.fixture
+def running_job(client: SyncPrefectClient) -> Callable[[Any], Any]:
+    """Waits until a run has begun, and tells its job."""
+
+    def running(run: Any) -> Any:
+        def look() -> str | None:
+            seen = client.read_flow_run(run.id)
+            assert seen.state is not None
+            assert not seen.state.is_final(), seen.state
+            return seen.infrastructure_pid if seen.state.is_running() else None
+
+        return parse_identifier(poll(look, subject=f"start of {run.name}", interval_seconds=0.1, timeout_seconds=200))
+
+    return running
+
+
+def logs_of(server: Any, run: Any) -> str:
+    async def read() -> str:
+        async with PrefectClient(server.api_url) as client:
+            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
+            return "\n".join(log.message for log in logs)
+
+    return anyio.run(read)
+
+
+def names(cluster: Any, namespace: str, run: Any, path: str) -> list[str]:
+    listed = cluster.api.get(path.format(namespace), labelSelector=f"prefect.io/flow-run-id={run.id}")
+    return [item["metadata"]["name"] for item in listed["items"]]
+
+
+JOBS, PODS = "/apis/batch/v1/namespaces/{}/jobs", "/api/v1/namespaces/{}/pods"
+
+
+def test_a_flow_runs_to_its_end_and_its_logs_arrive(runs: Any, final: Any, server: Any) -> None:
+    state = final(runs["succeed"])
+    assert state.is_completed(), state
+    said = poll(
+        lambda: text if "key: " in (text := logs_of(server, runs["succeed"])) else None,
+        subject="the flow's log lines",
+        interval_seconds=0.2,
+        timeout_seconds=20,
+    )
+    assert "squares: [0, 1, 4]" in said
+
+
+def test_the_api_key_reaches_the_pod_by_a_secret_that_goes_with_the_job(
+    runs: Any, final: Any, server: Any, kubernetes_cluster: Any, namespace: str
+) -> None:
+    run = runs["succeed"]
+    assert final(run).is_completed()
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    assert f"key: {digest}" in poll(
+        lambda: text if "key: " in (text := logs_of(server, run)) else None,
+        subject="the flow's log lines",
+        interval_seconds=0.2,
+        timeout_seconds=20,
+    )
+    (job,) = names(kubernetes_cluster, namespace, run, JOBS)
+    path = f"{JOBS.format(namespace)}/{job}"
+    found = kubernetes_cluster.api.get(path)
+    assert KEY not in json.dumps(found)
+    secrets_path = f"/api/v1/namespaces/{namespace}/secrets"
+
+    def owned() -> list[str]:
+        items = kubernetes_cluster.api.get(secrets_path)["items"]
+        uids = {item["metadata"]["name"]: item["metadata"].get("ownerReferences", []) for item in items}
+        return [name for name, owners in uids.items() if any(o["uid"] == found["metadata"]["uid"] for o in owners)]
+
+    assert owned()
+    kubernetes_cluster.api.delete(path, propagationPolicy="Background")
+    poll(lambda: not owned() or None, subject="the end of the Secret", interval_seconds=0.1, timeout_seconds=60)
+
+
+def test_a_flow_that_fails_has_failed_and_not_crashed(runs: Any, final: Any) -> None:
+    state = final(runs["fail"])
+    assert state.is_failed()
+    assert "on purpose" in state.message
+
+
+def test_a_flow_whose_process_vanishes_crashes_with_its_exit_code(runs: Any, final: Any) -> None:
+    state = final(runs["vanish"])
+    assert state.is_crashed()
+    assert state.message
+
+
+def test_a_pod_without_its_image_crashes_the_run_and_its_job_is_deleted(
+    runs: Any, final: Any, kubernetes_cluster: Any, namespace: str
+) -> None:
+    state = final(runs["no image"])
+    assert state.is_crashed()
+    assert "no-such-image:1" in state.message
+    assert names(kubernetes_cluster, namespace, runs["no image"], JOBS) == []
+
+
+def test_a_cancelled_run_ends_and_so_does_its_pod(
+    runs: Any, final: Any, running_job: Any, client: SyncPrefectClient, kubernetes_cluster: Any, namespace: str
+) -> None:
+    run = runs["cancel"]
+    running_job(run)
+    client.set_flow_run_state(run.id, Cancelling())
+    assert final(run).is_cancelled()
+
+    def is_gone() -> bool:
+        pods = kubernetes_cluster.api.get(PODS.format(namespace), labelSelector=f"prefect.io/flow-run-id={run.id}")
+        return all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in pods["items"])
+
+    poll(lambda: is_gone() or None, subject="the end of the pod", interval_seconds=0.1, timeout_seconds=60)
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_left_is_looked_after_by_the_next(
+    start_worker: Any, worker: Worker, run_of: Any, final: Any, running_job: Any, kubernetes_cluster: Any
+) -> None:
+    run = run_of("wait")
+    job = running_job(run)
+    worker.kill()
+    (pod,) = names(kubernetes_cluster, job.namespace, run, PODS)
+    kubernetes_cluster.api.delete(f"{PODS.format(job.namespace)}/{pod}", gracePeriodSeconds="0")
+    start_worker()
+    assert final(run).is_crashed()

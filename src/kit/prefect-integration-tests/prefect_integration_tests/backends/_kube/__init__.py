@@ -1,0 +1,1 @@
+"""The parts of the played Kubernetes API server, `kube_api`."""
