@@ -34,22 +34,19 @@ looks into `.response` goes on working.
 
 from __future__ import annotations
 
-import copy
 import difflib
-import importlib
-import pickle
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from pydantic import SecretBytes, SecretStr
 
 from prefect_integration_kit.redact import Redactor, Secret
+from prefect_integration_kit.sdk_errors import TranslatedError, combined
 from prefect_integration_kit.waiting import WaitTimeout
 
 
-class AwsError(Exception):
+class AwsError(TranslatedError):
     """A request to AWS failed.
 
     Args:
@@ -59,19 +56,9 @@ class AwsError(Exception):
             known.
     """
 
-    remedy: ClassVar[str] = ""
-
     def __init__(self, message: str, *, subject: str = "", code: str = "") -> None:
-        # Not `super()`: in a class that also inherits an SDK exception, the next initialiser would be the SDK's.
-        Exception.__init__(self, message)
-        self.subject = subject
+        super().__init__(message, subject=subject)
         self.code = code
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as our class, the SDK's importable base, the message and whatever attributes can be pickled."""
-        sdk_class = _importable_sdk_class(type(self))
-        state = {name: _picklable(value) for name, value in vars(self).items()}
-        return _rebuild, (_own_class(type(self)), sdk_class, str(self), state)
 
 
 class AwsNotFound(AwsError, LookupError):
@@ -347,7 +334,7 @@ def translate(
     _mask(exc, secrets)
     where = f"{code} in {operation}" if operation else code
     message = f"{subject}: {_reason(cls, exc, source)} ({where}). {remedy}".rstrip()
-    error = _combined_class(cls, type(exc))(message, subject=subject, code=code)
+    error = combined(cls, type(exc))(message, subject=subject, code=code)
     for name, value in vars(exc).items():
         vars(error).setdefault(name, value)
     if source is not exc:
@@ -470,56 +457,3 @@ def _masked(value: Any, redactor: Redactor) -> Any:
         items = cast("list[Any] | tuple[Any, ...]", value)
         return type(items)(_masked(item, redactor) for item in items)
     return value
-
-
-@lru_cache(maxsize=512)
-def _combined_class(own: type[AwsError], sdk: type[BaseException]) -> type[AwsError]:
-    """Make a class that is both, with our name; ours alone where Python cannot join them."""
-    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
-    try:
-        return cast("type[AwsError]", type(own.__name__, (own, sdk), names))
-    except TypeError:
-        return own
-
-
-def _own_class(cls: type[AwsError]) -> type[AwsError]:
-    """The importable class that a combined one was made from, or the class itself."""
-    return next(
-        base for base in cls.__mro__ if issubclass(base, AwsError) and (_is_importable(base) or base is AwsError)
-    )
-
-
-def _importable_sdk_class(cls: type[AwsError]) -> type[BaseException] | None:
-    """The nearest SDK base that another process can import; a client's modelled exceptions cannot be."""
-    for base in cls.__mro__:
-        if base.__module__.startswith(("botocore.", "boto3.")) and _is_importable(base):
-            return cast("type[BaseException]", base)
-    return None
-
-
-def _is_importable(cls: type) -> bool:
-    try:
-        found: Any = importlib.import_module(cls.__module__)
-        for name in cls.__qualname__.split("."):
-            found = getattr(found, name)
-    except (ImportError, AttributeError):
-        return False
-    return found is cls
-
-
-def _picklable(value: Any) -> Any:
-    if isinstance(value, dict):
-        members = cast("dict[Any, Any]", value)
-        return {key: _picklable(member) for key, member in members.items()}
-    try:
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever an object's own pickling raises
-        return str(value)
-    return copy.copy(value)
-
-
-def _rebuild(own: type[AwsError], sdk: type[BaseException] | None, message: str, state: dict[str, Any]) -> AwsError:
-    cls: Callable[[str], AwsError] = own if sdk is None else _combined_class(own, sdk)
-    error = cls(message)
-    vars(error).update(state)
-    return error

@@ -15,7 +15,6 @@ from prefect.client.orchestration import get_client
 from prefect.states import Pending
 
 from prefect_aws.observers import ecs as observed
-from prefect_aws.observers._background import BackgroundObserver, observe_for_ever
 from prefect_aws.observers.ecs import (
     EcsObserver,
     SqsMessage,
@@ -24,10 +23,11 @@ from prefect_aws.observers.ecs import (
     start_observer,
     stop_observer,
 )
+from prefect_integration_kit.observing import observe_for_ever
 from prefect_integration_kit.waiting import Backoff
 from prefect_integration_tests.backends.aws_stub import Fault
 
-from ._ecs_events import FastClock, tagged, task_event, until
+from ._ecs_events import tagged, task_event, until
 
 NAME = "prefect-aws-ecs-observer"
 logger = logging.getLogger("test")
@@ -150,8 +150,9 @@ async def test_it_is_started_again_for_ever_and_ever_more_slowly(
 ) -> None:
     subscriber = Broken("q")
     backoff = Backoff(initial_seconds=30, maximum_seconds=480, random=lambda: 1.0)
+    main = EcsObserver(sqs_subscriber=subscriber).run
     observing = asyncio.create_task(
-        observe_for_ever(EcsObserver(sqs_subscriber=subscriber), backoff, logger, fake_clock)
+        observe_for_ever(main, subject="ECS events", backoff=backoff, logger=logger, clock=fake_clock)
     )
     await until(lambda: subscriber.tries == 11)
     observing.cancel()
@@ -160,21 +161,5 @@ async def test_it_is_started_again_for_ever_and_ever_more_slowly(
 
 
 async def test_its_delays_are_those_of_the_constants() -> None:
-    backoff = observed._background._backoff
+    backoff = observed._background.backoff
     assert (backoff.initial_seconds, backoff.maximum_seconds) == (30, 480)
-
-
-async def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Dying(EcsObserver):
-        async def run(self) -> None:
-            raise SystemExit
-
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    background = BackgroundObserver(Dying(), Backoff(), logger)
-    background.clock = FastClock()
-    background.acquire()
-    await until(lambda: not background.is_running)
-    background.acquire()
-    await background.release()
-    await background.release()
-    assert not background.is_running

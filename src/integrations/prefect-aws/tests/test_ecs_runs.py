@@ -6,26 +6,27 @@ the emulator's.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import PrefectClient, SyncPrefectClient
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Cancelling
 
 from prefect_aws import ECSWorker
 from prefect_aws.workers.ecs_worker import parse_identifier
-from prefect_integration_kit.waiting import poll
-from prefect_integration_tests.backends.processes import LocalServer
+from prefect_integration_tests.worker_runs import (
+    DeployedFlows,
+    WorkerProcess,
+    deploy,
+    own_environment,
+    prefect,
+    python,
+    workers,
+)
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -75,15 +76,9 @@ def queue(ecs_emulator: Any) -> str:
 @pytest.fixture(scope="module")
 def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -> dict[str, str]:
     """The environment of worker and command line."""
-    # Bundles carry the caller's settings, and SSL_CERT_FILE is one: containers have no such file.
-    foreign = ("AWS_", "PREFECT_", "SSL_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     worker = "PREFECT_INTEGRATIONS_AWS_ECS_WORKER"
     return {
-        **kept,
-        "PATH": os.pathsep.join(
-            [str(Path(sys.executable).parent), kept.get("PATH", "")]
-        ),  # as in an active environment
+        **own_environment("AWS_"),
         **reachable_prefect_server.environment,
         "AWS_ENDPOINT_URL": ecs_emulator.endpoint_url,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -104,153 +99,68 @@ def surroundings(reachable_prefect_server: Any, ecs_emulator: Any, queue: str) -
     }
 
 
-def python(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=surroundings,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
-    return python(surroundings, folder, "-m", "prefect", *arguments)
-
-
 @pytest.fixture(scope="module")
 def pool(surroundings: dict[str, str], ecs_emulator: Any, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A work pool with a deployment of each flow, made as a user makes them."""
-    folder = tmp_path_factory.mktemp("project")
-    name = f"ecs-{uuid.uuid4().hex[:8]}"
-    template = ECSWorker.get_default_base_job_template()
-    defaults = {"cluster": ecs_emulator.new_cluster(), "image": image, "cpu": 256, "memory": 512}
-    for variable, value in defaults.items():
-        template["variables"]["properties"][variable]["default"] = value
-    (folder / "template.json").write_text(json.dumps(template))
-    (folder / "flows.py").write_text(textwrap.dedent(FLOWS))
-    deployments = [
-        {"name": "e2e", "entrypoint": f"flows.py:{flow}", "work_pool": {"name": name}, "schedules": []}
-        for flow in NAMES
-    ]
-    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
-    project = {"name": "e2e", "build": None, "push": None, "pull": steps, "deployments": deployments}
-    (folder / "prefect.yaml").write_text(json.dumps(project))  # JSON is YAML
-    prefect(surroundings, folder, "work-pool", "create", "--type", "ecs", name, "--base-job-template", "template.json")
-    prefect(surroundings, folder, "--no-prompt", "deploy", "--all")
-    return name
-
-
-class Worker(LocalServer):
-    """`prefect worker start` as a process."""
-
-    def __init__(self, pool: str, surroundings: dict[str, str], log: Path) -> None:
-        super().__init__(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "ecs"],
-            lambda: log.exists() and "started!" in log.read_text(errors="replace"),
-            name="ecs-worker",
-            env=surroundings,
-            log_path=log,
-            start_timeout_seconds=100,
-            stop_timeout_seconds=20,
-        )
+    return deploy(
+        surroundings,
+        tmp_path_factory.mktemp("project"),
+        worker_type="ecs",
+        template=ECSWorker.get_default_base_job_template(),
+        defaults={"cluster": ecs_emulator.new_cluster(), "image": image, "cpu": 256, "memory": 512},
+        flows=FLOWS,
+        names=NAMES,
+    )
 
 
 @pytest.fixture(scope="module")
 def start_worker(
     pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Worker]]:
-    with ExitStack() as stack:
-
-        def start() -> Worker:
-            worker = Worker(pool, surroundings, tmp_path_factory.mktemp("worker") / "log.txt")
-            worker.start()
-            stack.callback(worker.stop)
-            return worker
-
+) -> Iterator[Callable[[], WorkerProcess]]:
+    with workers(pool, "ecs", surroundings, lambda: tmp_path_factory.mktemp("worker")) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def worker(start_worker: Callable[[], Worker]) -> Worker:
+def worker(start_worker: Callable[[], WorkerProcess]) -> WorkerProcess:
     return start_worker()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(reachable_prefect_server: Any) -> Iterator[SyncPrefectClient]:
     with SyncPrefectClient(reachable_prefect_server.api_url) as client:
         yield client
 
 
-@pytest.fixture
-def run_of(client: SyncPrefectClient) -> Callable[..., Any]:
+@pytest.fixture(scope="module")
+def flows(client: SyncPrefectClient, pool: str) -> DeployedFlows:
+    return DeployedFlows(client, pool, timeout_seconds=90)
+
+
+@pytest.fixture(scope="module")
+def run_of(flows: DeployedFlows) -> Callable[..., Any]:
     """Schedules a run of a deployed flow."""
-
-    def run(flow: str, **job_variables: Any) -> Any:
-        deployment = client.read_deployment_by_name(f"{flow}/e2e")
-        return client.create_flow_run_from_deployment(deployment.id, job_variables=job_variables)
-
-    return run
+    return flows.run
 
 
 @pytest.fixture
-def final(client: SyncPrefectClient) -> Callable[[Any], Any]:
+def final(flows: DeployedFlows) -> Callable[[Any], Any]:
     """Waits for a run's final state."""
-
-    def final(run: Any) -> Any:
-        def look() -> Any:
-            state = client.read_flow_run(run.id).state
-            return state if state is not None and state.is_final() else None
-
-        return poll(look, subject=f"final state of {run.name}", interval_seconds=0.1, timeout_seconds=90)
-
-    return final
+    return flows.final
 
 
 @pytest.fixture
-def running_task(client: SyncPrefectClient) -> Callable[[Any], str]:
+def running_task(flows: DeployedFlows) -> Callable[[Any], str]:
     """Waits until a run has begun, and tells its task."""
-
-    def running(run: Any) -> str:
-        def look() -> str | None:
-            seen = client.read_flow_run(run.id)
-            assert seen.state is not None
-            assert not seen.state.is_final(), seen.state
-            return seen.infrastructure_pid if seen.state.is_running() else None
-
-        pid = poll(look, subject=f"start of {run.name}", interval_seconds=0.1, timeout_seconds=90)
-        return parse_identifier(pid).task_arn
-
-    return running
-
-
-def logs_of(reachable_prefect_server: Any, run: Any) -> str:
-    async def read() -> str:
-        async with PrefectClient(reachable_prefect_server.api_url) as client:
-            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-            return "\n".join(log.message for log in logs)
-
-    import anyio
-
-    return anyio.run(read)
+    return lambda run: parse_identifier(flows.infrastructure_of(run)).task_arn
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_flow_runs_to_its_end_and_its_logs_arrive(run_of: Any, final: Any, reachable_prefect_server: Any) -> None:
+def test_a_flow_runs_to_its_end_and_its_logs_arrive(run_of: Any, final: Any, flows: DeployedFlows) -> None:
     run = run_of("succeed")
     state = final(run)
     assert state.is_completed(), state
-    said = poll(
-        lambda: text if "squares: [0, 1, 4]" in (text := logs_of(reachable_prefect_server, run)) else None,
-        subject="the flow's log line",
-        interval_seconds=0.2,
-        timeout_seconds=20,
-    )
-    assert "Started ECS task" in said
+    assert "Started ECS task" in flows.logs(run, until="squares: [0, 1, 4]")
 
 
 @pytest.mark.usefixtures("worker")
@@ -358,8 +268,9 @@ def test_a_decorated_flow_is_called_here_and_runs_there(
     assert "{'doubled': 42, 'in a container': True}" in said
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_left_is_looked_after_by_the_next(
-    start_worker: Any, worker: Worker, run_of: Any, final: Any, running_task: Any, ecs_emulator: Any
+    start_worker: Any, worker: WorkerProcess, run_of: Any, final: Any, running_task: Any, ecs_emulator: Any
 ) -> None:
     dies, goes_on = run_of("wait"), run_of("succeed")
     arn = running_task(dies)

@@ -9,6 +9,8 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
+from prefect_integration_kit.sdk_errors import combined
+
 from ._pulls import pull_image
 from ._references import ImageReference, parse_image
 from .errors import (
@@ -16,7 +18,6 @@ from .errors import (
     DockerInvalidRequest,
     DockerUnavailable,
     ImagePullFailed,
-    combined_class,
     docker_errors,
 )
 
@@ -156,4 +157,4 @@ def _raise_absent(reference: ImageReference, policy: str | None) -> Image:
         why = f"the engine does not have it, and image_pull_policy is {policy!r}"
         remedy = "Build or pull it on this engine, or choose another policy."
     # As the SDK's own error for a missing image, which callers may catch.
-    raise combined_class(DockerImageNotFound, ImageNotFound)(f"{subject}: {why}. {remedy}", subject=subject, reason=why)
+    raise combined(DockerImageNotFound, ImageNotFound)(f"{subject}: {why}. {remedy}", subject=subject, reason=why)

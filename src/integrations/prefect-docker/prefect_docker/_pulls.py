@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.redact import redact
+from prefect_integration_kit.sdk_errors import combined
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
 
 from ._auth import RegistryAuth, find_auth
@@ -22,7 +23,6 @@ from .errors import (
     ImagePullDenied,
     ImagePullFailed,
     ImagePullNotFound,
-    combined_class,
     docker_errors,
     reason_of,
     translate,
@@ -221,7 +221,7 @@ class _Pull:
                 from docker.errors import APIError
 
                 cls, text, reason = self._describe(str(message))
-                raise combined_class(cls, APIError)(text, subject=self._subject, reason=reason)
+                raise combined(cls, APIError)(text, subject=self._subject, reason=reason)
             status = str(event.get("status") or "")
             if status.startswith("Digest: "):
                 digest = status.removeprefix("Digest: ").strip()

@@ -27,20 +27,16 @@ into `.response` goes on working.
 
 from __future__ import annotations
 
-import copy
-import importlib
-import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, ClassVar, cast
 
 from prefect.utilities.dockerutils import BuildError, PushError
 
 from prefect_integration_kit.redact import Redactor, Secret
+from prefect_integration_kit.sdk_errors import TranslatedError, combined
 
 
-class DockerError(Exception):
+class DockerError(TranslatedError):
     """Something asked of Docker failed.
 
     Args:
@@ -49,22 +45,9 @@ class DockerError(Exception):
         reason: The engine's own words, empty when it said nothing.
     """
 
-    remedy: ClassVar[str] = ""
-
     def __init__(self, message: str, *, subject: str = "", reason: str = "") -> None:
-        # Not `super()`: in a class that also inherits an SDK exception, the next initialiser would be the SDK's.
-        Exception.__init__(self, message)
-        self.subject = subject
+        super().__init__(message, subject=subject)
         self.reason = reason
-
-    def __str__(self) -> str:
-        """Return the message; the SDK's own `__str__` would compose another from the HTTP response."""
-        return str(self.args[0]) if self.args else ""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as our class, the SDK's importable base, the message and whatever attributes can be pickled."""
-        state = {name: _picklable(value) for name, value in vars(self).items()}
-        return _rebuild, (_own_class(type(self)), _importable_sdk_class(type(self)), str(self), state)
 
 
 class DockerUnavailable(DockerError, ConnectionError):
@@ -233,7 +216,7 @@ def translate(
     _mask(exc, secrets)
     said = reason_of(exc)
     message = message or f"{subject}: {(reason or said).rstrip('.')}. {remedy or cls.remedy}".rstrip()
-    error = combined_class(cls, type(exc))(message, subject=subject, reason=said)
+    error = combined(cls, type(exc))(message, subject=subject, reason=said)
     for name, value in vars(exc).items():
         vars(error).setdefault(name, value)
     return error
@@ -327,60 +310,3 @@ def _mask(exc: BaseException, secrets: Iterable[Secret]) -> None:
             error.args = tuple(redactor.redact(arg) if isinstance(arg, str) else arg for arg in error.args)
             if isinstance(explanation := getattr(error, "explanation", None), str):
                 vars(error)["explanation"] = redactor.redact(explanation)
-
-
-@lru_cache(maxsize=256)
-def combined_class(own: type[DockerError], sdk: type[BaseException]) -> type[DockerError]:
-    """Make a class that is both, with our name; ours alone where Python cannot join them.
-
-    Args:
-        own: A class of this package.
-        sdk: A class of the SDK.
-    """
-    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
-    try:
-        return cast("type[DockerError]", type(own.__name__, (own, sdk), names))
-    except TypeError:
-        return own
-
-
-def _own_class(cls: type[DockerError]) -> type[DockerError]:
-    """The importable class that a combined one was made from, or the class itself."""
-    return next(
-        base for base in cls.__mro__ if issubclass(base, DockerError) and (_is_importable(base) or base is DockerError)
-    )
-
-
-def _importable_sdk_class(cls: type[DockerError]) -> type[BaseException] | None:
-    """The nearest SDK base that another process can import."""
-    for base in cls.__mro__:
-        if f"{base.__module__}.".startswith(_SDK_PACKAGES) and _is_importable(base):
-            return cast("type[BaseException]", base)
-    return None
-
-
-def _is_importable(cls: type) -> bool:
-    try:
-        found: Any = importlib.import_module(cls.__module__)
-        for name in cls.__qualname__.split("."):
-            found = getattr(found, name)
-    except (ImportError, AttributeError):
-        return False
-    return found is cls
-
-
-def _picklable(value: Any) -> Any:
-    try:
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever an object's own pickling raises
-        return str(value)
-    return copy.copy(value)
-
-
-def _rebuild(
-    own: type[DockerError], sdk: type[BaseException] | None, message: str, state: dict[str, Any]
-) -> DockerError:
-    cls: Callable[[str], DockerError] = own if sdk is None else combined_class(own, sdk)
-    error = cls(message)
-    vars(error).update(state)
-    return error

@@ -17,8 +17,8 @@ from prefect.flows import InfrastructureBoundFlow
 from prefect_docker.decorators import docker
 from prefect_docker.worker import DockerWorker
 from prefect_integration_kit.waiting import apoll
+from prefect_integration_tests.backends.folder_bundles import write_store
 
-from ._bundles import write_store
 from ._runs import Pool, state_of
 
 HERE = [sys.executable]

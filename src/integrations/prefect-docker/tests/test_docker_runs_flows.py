@@ -5,30 +5,29 @@ Worker, deployments and calls are processes of their own, as a user has them; co
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import subprocess
-import sys
 import textwrap
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import PrefectClient, SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.states import Cancelling
 
 from prefect_docker._worker.identifiers import parse_identifier
 from prefect_docker.worker import DockerWorker
 from prefect_integration_kit.waiting import poll
-from prefect_integration_tests.backends.processes import LocalServer
-
-from ._bundles import write_store
+from prefect_integration_tests.backends.folder_bundles import write_store
+from prefect_integration_tests.worker_runs import (
+    DeployedFlows,
+    WorkerProcess,
+    deploy,
+    own_environment,
+    python,
+    workers,
+)
 
 # A group of its own: nothing else here needs the image with Prefect and a server with its services.
 pytestmark = pytest.mark.xdist_group("docker-flows")
@@ -69,13 +68,9 @@ def surroundings(
     reachable_prefect_server: Any, docker_engine: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """The environment of worker and command line."""
-    # Bundles carry the caller's settings, and SSL_CERT_FILE is one: containers have no such file.
-    foreign = ("DOCKER_", "PREFECT_", "SSL_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     worker = "PREFECT_INTEGRATIONS_DOCKER_WORKER"
     return {
-        **kept,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")]),
+        **own_environment("DOCKER_"),
         **reachable_prefect_server.environment,
         "DOCKER_HOST": docker_engine.socket_url,
         "DOCKER_CONFIG": str(tmp_path_factory.mktemp("docker-config")),
@@ -89,45 +84,20 @@ def surroundings(
     }
 
 
-def python(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=surroundings,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> str:
-    return python(surroundings, folder, "-m", "prefect", *arguments)
-
-
 @pytest.fixture(scope="module")
 def pool(
     surroundings: dict[str, str], docker_engine: Any, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """A work pool with a deployment of each flow, made as a user makes them."""
-    folder = tmp_path_factory.mktemp("project")
-    name = f"docker-{uuid.uuid4().hex[:8]}"
-    template = DockerWorker.get_default_base_job_template()
-    template["variables"]["properties"]["image"]["default"] = image
-    (folder / "template.json").write_text(json.dumps(template))
-    (folder / "flows.py").write_text(textwrap.dedent(FLOWS))
-    deployments = [
-        {"name": name, "entrypoint": f"flows.py:{flow}", "work_pool": {"name": name}, "schedules": []} for flow in NAMES
-    ]
-    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
-    project = {"name": "e2e", "build": None, "push": None, "pull": steps, "deployments": deployments}
-    (folder / "prefect.yaml").write_text(json.dumps(project))  # JSON is YAML
-    prefect(
-        surroundings, folder, "work-pool", "create", "--type", "docker", name, "--base-job-template", "template.json"
+    name = deploy(
+        surroundings,
+        tmp_path_factory.mktemp("project"),
+        worker_type="docker",
+        template=DockerWorker.get_default_base_job_template(),
+        defaults={"image": image},
+        flows=FLOWS,
+        names=NAMES,
     )
-    prefect(surroundings, folder, "--no-prompt", "deploy", "--all")
     yield name
     client = docker_engine.client()
     for container in client.containers.list(all=True, filters={"label": f"io.prefect.work-pool-name={name}"}):
@@ -135,118 +105,61 @@ def pool(
             container.remove(force=True, v=True)
 
 
-class Worker(LocalServer):
-    """`prefect worker start` as a process."""
-
-    def __init__(self, pool: str, surroundings: dict[str, str], log: Path) -> None:
-        self.log = log
-        super().__init__(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "docker"],
-            lambda: log.exists() and "started!" in log.read_text(errors="replace"),
-            name="docker-worker",
-            env=surroundings,
-            log_path=log,
-            start_timeout_seconds=100,
-            stop_timeout_seconds=20,
-        )
-
-
 @pytest.fixture(scope="module")
 def start_worker(
     pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Worker]]:
-    with ExitStack() as stack:
-
-        def start() -> Worker:
-            worker = Worker(pool, surroundings, tmp_path_factory.mktemp("worker") / "log.txt")
-            worker.start()
-            stack.callback(worker.stop)
-            return worker
-
+) -> Iterator[Callable[[], WorkerProcess]]:
+    with workers(pool, "docker", surroundings, lambda: tmp_path_factory.mktemp("worker")) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def worker(start_worker: Callable[[], Worker]) -> Worker:
+def worker(start_worker: Callable[[], WorkerProcess]) -> WorkerProcess:
     return start_worker()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(reachable_prefect_server: Any) -> Iterator[SyncPrefectClient]:
     with SyncPrefectClient(reachable_prefect_server.api_url) as client:
         yield client
 
 
-@pytest.fixture
-def run_of(client: SyncPrefectClient, pool: str) -> Callable[..., Any]:
+@pytest.fixture(scope="module")
+def flows(client: SyncPrefectClient, pool: str) -> DeployedFlows:
+    return DeployedFlows(client, pool)
+
+
+@pytest.fixture(scope="module")
+def run_of(flows: DeployedFlows) -> Callable[..., Any]:
     """Schedules a run of a deployed flow."""
-
-    def run(flow: str, **job_variables: Any) -> Any:
-        deployment = client.read_deployment_by_name(f"{flow}/{pool}")
-        return client.create_flow_run_from_deployment(deployment.id, job_variables=job_variables)
-
-    return run
+    return flows.run
 
 
 @pytest.fixture
-def final(client: SyncPrefectClient) -> Callable[[Any], Any]:
+def final(flows: DeployedFlows) -> Callable[[Any], Any]:
     """Waits for a run's final state."""
-
-    def final(run: Any) -> Any:
-        def look() -> Any:
-            state = client.read_flow_run(run.id).state
-            return state if state is not None and state.is_final() else None
-
-        return poll(look, subject=f"final state of {run.name}", interval_seconds=0.1, timeout_seconds=200)
-
-    return final
+    return flows.final
 
 
 @pytest.fixture
-def running_container(client: SyncPrefectClient, docker_client: Any) -> Callable[[Any], Any]:
+def running_container(flows: DeployedFlows, docker_client: Any) -> Callable[[Any], Any]:
     """Waits until a run has begun, and gives its container."""
-
-    def running(run: Any) -> Any:
-        def look() -> str | None:
-            seen = client.read_flow_run(run.id)
-            assert seen.state is not None
-            assert not seen.state.is_final(), seen.state
-            return seen.infrastructure_pid if seen.state.is_running() else None
-
-        pid = poll(look, subject=f"start of {run.name}", interval_seconds=0.1, timeout_seconds=200)
-        return docker_client.containers.get(parse_identifier(pid).container_id)
-
-    return running
-
-
-def logs_of(reachable_prefect_server: Any, run: Any) -> str:
-    async def read() -> str:
-        async with PrefectClient(reachable_prefect_server.api_url) as client:
-            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-            return "\n".join(log.message for log in logs)
-
-    return asyncio.run(read())
+    return lambda run: docker_client.containers.get(parse_identifier(flows.infrastructure_of(run)).container_id)
 
 
 def test_flows_run_to_their_end_and_their_logs_arrive(
-    worker: Worker, run_of: Any, final: Any, client: SyncPrefectClient, reachable_prefect_server: Any
+    worker: WorkerProcess, run_of: Any, final: Any, client: SyncPrefectClient, flows: DeployedFlows
 ) -> None:
     good, bad = run_of("succeed"), run_of("fail")
     state = final(good)
     assert state.is_completed(), state
-    said = poll(
-        lambda: text if "square: 9" in (text := logs_of(reachable_prefect_server, good)) else None,
-        subject="the flow's log line",
-        interval_seconds=0.2,
-        timeout_seconds=20,
-    )
-    assert "Started container" in said
+    assert "Started container" in flows.logs(good, until="square: 9")
     state = final(bad)
     assert state.is_failed()
     assert "on purpose" in state.message
     assert [state.is_crashed() for state in client.read_flow_run_states(bad.id)].count(True) == 0
     assert poll(
-        lambda: True if "printed in the container" in worker.log.read_text(errors="replace") else None,
+        lambda: True if "printed in the container" in worker.said() else None,
         subject="the container's output",
         interval_seconds=0.1,
         timeout_seconds=20,
@@ -260,9 +173,10 @@ def test_an_image_that_is_missing_crashes_the_run_and_names_it(run_of: Any, fina
     assert "no-such-image:1" in state.message
 
 
+@pytest.mark.slow
 def test_what_a_killed_worker_left_is_looked_after_by_the_next(
     start_worker: Any,
-    worker: Worker,
+    worker: WorkerProcess,
     run_of: Any,
     final: Any,
     running_container: Any,

@@ -76,8 +76,8 @@ class TestGuide(GuideSuite):
             return open_engine(DockerHost(base_url=docker_tls_front.base_url, client_kwargs={"tls": tls}))
 
         def slow() -> object:
-            patient = partial(connect, timeout_seconds=0.2)
-            monkeypatch.setattr(containers, "open_engine", patient)
+            # One that was opened while the engine still answered.
+            monkeypatch.setattr(containers, "open_engine", lambda host, **_: connect(host, timeout_seconds=0.5))
             host = DockerHost(base_url=deaf, version="1.40")
             return asyncio.run(containers.start_docker_container.fn("shop-cache", host))
 

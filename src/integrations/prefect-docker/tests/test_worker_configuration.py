@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,13 @@ from prefect_docker._worker.labels import container_name, docker_labels
 from prefect_docker._worker.overrides import overridden
 from prefect_docker._worker.request import container_options
 from prefect_docker.worker import CONTAINER_LABELS, DockerWorker, DockerWorkerJobConfiguration
+
+
+@pytest.fixture(autouse=True)
+def distant_api() -> Iterator[None]:
+    """The API is not on this machine, where containers would have to share its network."""
+    with temporary_settings({PREFECT_API_URL: "https://prefect.example.com/api"}):
+        yield
 
 
 class FakeVersion:

@@ -153,7 +153,7 @@ ALL = [remains(0.5), remains(5), remains(10, exit_code=1), remains(20), remains(
         ({"keep_count": 1, "keep_failed": True}, {"20", "30"}),
         ({"remove_after_seconds": 1100.0, "keep_count": 1}, {"10", "20", "30"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_is_old_or_too_much_is_removed(policy: dict[str, Any], removed: set[str]) -> None:
     chosen = to_remove(ALL, DockerWorkerSettings(**policy), NOW)

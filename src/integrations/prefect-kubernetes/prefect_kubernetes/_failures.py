@@ -18,6 +18,7 @@ from kubernetes_asyncio.client.exceptions import ApiException, OpenApiException
 from kubernetes_asyncio.config.config_exception import ConfigException
 
 from prefect_integration_kit.redact import Redactor, Secret
+from prefect_integration_kit.sdk_errors import combined
 from prefect_integration_kit.waiting import retry_after_seconds
 
 from . import errors
@@ -97,7 +98,7 @@ def translate(exc: Exception, subject: str, secrets: Iterable[Secret]) -> errors
         return None
     redactor = Redactor(secrets)
     message = redactor.redact(f"{subject}: {message}")
-    error = errors.combined(cls, type(exc))(message, subject=subject)
+    error = combined(cls, type(exc))(message, subject=subject)
     for name, value in vars(exc).items():
         if name not in _NAMES_TOKEN:
             vars(error).setdefault(name, redactor.redact(value) if isinstance(value, str) else value)

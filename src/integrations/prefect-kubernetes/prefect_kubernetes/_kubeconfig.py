@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from .errors import KubernetesConfigInvalid, KubernetesConfigMissing, combined
+from prefect_integration_kit.sdk_errors import combined
+
+from .errors import KubernetesConfigInvalid, KubernetesConfigMissing
 
 _LISTS = ("clusters", "contexts", "users")
 _FILES = {

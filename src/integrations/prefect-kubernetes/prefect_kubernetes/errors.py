@@ -27,39 +27,15 @@ and looks at `.status` goes on working. `prefect_kubernetes.exceptions` holds th
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, ClassVar, cast
 
 from prefect_integration_kit.redact import Secret
+from prefect_integration_kit.sdk_errors import TranslatedError
 
 
-class KubernetesError(Exception):
-    """A request to a Kubernetes cluster failed.
-
-    Args:
-        message: What `str` says: the thing, what is wrong, and the remedy.
-        subject: What the request was about, such as `Job 'load' in namespace 'data'`.
-    """
-
-    remedy: ClassVar[str] = ""
-
-    def __init__(self, message: str, *, subject: str = "") -> None:
-        # Not `super()`: in a class that also inherits an SDK exception, the next initialiser would be the SDK's.
-        Exception.__init__(self, message)
-        self.subject = subject
-
-    def __str__(self) -> str:
-        """Give the message, not the SDK's dump of headers and body."""
-        return str(self.args[0]) if self.args else ""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as our class, the SDK's class, the message and whatever attributes can be pickled."""
-        own, sdk = _parts(type(self))
-        state = {name: _picklable(value) for name, value in vars(self).items()}
-        return _rebuild, (own, sdk, str(self), state)
+class KubernetesError(TranslatedError):
+    """A request to a Kubernetes cluster failed; `subject` says what it was about: `Job 'load' in namespace 'data'`."""
 
 
 class KubernetesNotFound(KubernetesError, LookupError):
@@ -225,49 +201,3 @@ def translate(exc: Exception, subject: str, *, secrets: Iterable[Secret] = ()) -
     from . import _failures  # loads the SDK, which has been loaded if the failure is its
 
     return _failures.translate(exc, subject, secrets)
-
-
-def combined(own: type[KubernetesError], sdk: type[BaseException]) -> type[KubernetesError]:
-    """Make a class that is both, with our name; ours alone where Python cannot join them.
-
-    Args:
-        own: A class of this module.
-        sdk: A class of the SDK.
-    """
-    return _combined(own, sdk) or own
-
-
-@lru_cache(maxsize=256)
-def _combined(own: type[KubernetesError], sdk: type[BaseException]) -> type[KubernetesError] | None:
-    if issubclass(own, sdk):
-        return own
-    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__, "_own": own}
-    try:
-        return cast("type[KubernetesError]", type(own.__name__, (own, sdk), names))
-    except TypeError:
-        return None
-
-
-def _parts(cls: type[KubernetesError]) -> tuple[type[KubernetesError], type[BaseException] | None]:
-    """The two importable classes that a combined one was made from."""
-    own = cls.__dict__.get("_own")
-    return (cls, None) if own is None else (own, cls.__bases__[1])
-
-
-def _picklable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        value = dict(cast("Mapping[Any, Any]", value))  # the response's headers cannot be pickled as they are
-    try:
-        pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever an object's own pickling raises
-        return str(value)
-    return value
-
-
-def _rebuild(
-    own: type[KubernetesError], sdk: type[BaseException] | None, message: str, state: dict[str, Any]
-) -> KubernetesError:
-    cls: Callable[[str], KubernetesError] = own if sdk is None else combined(own, sdk)
-    error = cls(message)
-    vars(error).update(state)
-    return error

@@ -13,7 +13,7 @@ python -m prefect_kubernetes.observer
 ```
 
 Then it watches the namespaces in `PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES`, or else the whole cluster. It
-needs to list and watch jobs and pods, get pods' logs (`pods/log`) and events, and delete jobs and pods.
+needs to list, watch and get jobs and pods, get pods' logs (`pods/log`) and events, and delete jobs and pods.
 
 `configure`, `initialize_clients` and `cleanup_fn` have the form of handlers of [kopf](https://docs.kopf.dev), which is
 not needed: an operator of your own that is written with kopf can call them.
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.events.clients import EventsClient
 
-    from ._observer.background import BackgroundObserver
+    from prefect_integration_kit.observing import BackgroundObserver
+
     from ._observer.health import KubernetesObserverHealth
     from ._observer.observation import Observation
 
@@ -68,6 +69,8 @@ events_client: EventsClient | None = None
 orchestration_client: PrefectClient | None = None
 """The client of the Prefect API; there while the observer runs, or between `initialize_clients` and `cleanup_fn`."""
 
+_SUBJECT = "Kubernetes jobs and pods"
+_THREAD_NAME = "prefect-kubernetes-observer"
 _RESTART = Backoff(initial_seconds=5.0, maximum_seconds=300.0)
 _CHECKPOINT_EVERY = 1
 _clock: Clock = SYSTEM_CLOCK
@@ -164,10 +167,12 @@ def start_observer() -> None:
     if not KubernetesSettings().observer.enabled:
         _logger.debug("Jobs are not observed: PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED is false.")
         return
-    from ._observer.background import BackgroundObserver
+    from prefect_integration_kit.observing import BackgroundObserver
 
     if _background is None:
-        _background = BackgroundObserver(_observe, _RESTART, _logger)
+        _background = BackgroundObserver(
+            _observe, subject=_SUBJECT, thread_name=_THREAD_NAME, backoff=_RESTART, logger=_logger
+        )
     _background.acquire()
 
 
@@ -227,14 +232,14 @@ def _client() -> PrefectClient:
 
 async def _main() -> None:
     """Observe in this process until it is asked to end."""
-    from ._observer.background import repeat_for_ever
+    from prefect_integration_kit.observing import observe_for_ever
 
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, task.cancel if task is not None else loop.stop)
     with contextlib.suppress(asyncio.CancelledError):
-        await repeat_for_ever(_observe, _RESTART, _logger, _clock)
+        await observe_for_ever(_observe, subject=_SUBJECT, backoff=_RESTART, logger=_logger, clock=_clock)
 
 
 if __name__ == "__main__":

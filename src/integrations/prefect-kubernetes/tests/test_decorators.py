@@ -17,10 +17,10 @@ from prefect import flow, get_client
 from prefect.flows import InfrastructureBoundFlow
 
 from prefect_integration_kit.waiting import apoll
+from prefect_integration_tests.backends.folder_bundles import write_store
 from prefect_kubernetes.decorators import kubernetes
 from prefect_kubernetes.worker import KubernetesWorker
 
-from ._bundles import write_store
 from ._configurations import container_of, env_of
 
 PYTHON = [sys.executable, "-W", "error"]

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
-import subprocess
-import sys
 import textwrap
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from prefect.client.orchestration import PrefectClient, SyncPrefectClient
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Cancelling
 
 from prefect_integration_kit.waiting import poll
-from prefect_integration_tests.backends.processes import LocalServer
+from prefect_integration_tests.worker_runs import (
+    DeployedFlows,
+    WorkerProcess,
+    deploy,
+    own_environment,
+    workers,
+)
 from prefect_kubernetes.worker import KubernetesWorker, parse_identifier
 
 pytestmark = [pytest.mark.xdist_group("kubernetes"), pytest.mark.timeout(400)]
@@ -88,11 +86,9 @@ def namespace(kubernetes_cluster: Any) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def surroundings(server: Any, kubernetes_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of worker and command line."""
-    foreign = ("KUBE", "PREFECT_", "SSL_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     prefix = "PREFECT_INTEGRATIONS_KUBERNETES"
     return {
-        **kept,
+        **own_environment("KUBE"),
         **server.environment,
         "KUBECONFIG": str(kubernetes_cluster.kubeconfig(tmp_path_factory.mktemp("kube") / "config")),
         "PREFECT_API_KEY": KEY,
@@ -107,75 +103,30 @@ def surroundings(server: Any, kubernetes_cluster: Any, tmp_path_factory: pytest.
     }
 
 
-def prefect(surroundings: dict[str, str], folder: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        env=surroundings,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def pool(surroundings: dict[str, str], namespace: str, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A work pool with a deployment of each flow, made as a user makes them."""
-    folder = tmp_path_factory.mktemp("project")
-    name = f"kubernetes-{uuid.uuid4().hex[:8]}"
-    template = KubernetesWorker.get_default_base_job_template()
-    defaults = {"namespace": namespace, "image": image, "env": {"PREFECT_HOME": "/root/.prefect"}}
-    for variable, value in defaults.items():
-        template["variables"]["properties"][variable]["default"] = value
-    (folder / "template.json").write_text(json.dumps(template))
-    (folder / "flows.py").write_text(textwrap.dedent(FLOWS))
-    deployments = [
-        {"name": "e2e", "entrypoint": f"flows.py:{flow}", "work_pool": {"name": name}, "schedules": []}
-        for flow in NAMES
-    ]
-    steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
-    project = {"name": "e2e", "build": None, "push": None, "pull": steps, "deployments": deployments}
-    (folder / "prefect.yaml").write_text(json.dumps(project))  # JSON is YAML
-    create = ("work-pool", "create", "--type", "kubernetes", name, "--base-job-template", "template.json")
-    prefect(surroundings, folder, *create)
-    prefect(surroundings, folder, "--no-prompt", "deploy", "--all")
-    return name
-
-
-class Worker(LocalServer):
-    """`prefect worker start` as a process."""
-
-    def __init__(self, pool: str, surroundings: dict[str, str], log: Path) -> None:
-        super().__init__(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "kubernetes"],
-            lambda: log.exists() and "started!" in log.read_text(errors="replace"),
-            name="kubernetes-worker",
-            env=surroundings,
-            log_path=log,
-            start_timeout_seconds=100,
-            stop_timeout_seconds=20,
-        )
+    return deploy(
+        surroundings,
+        tmp_path_factory.mktemp("project"),
+        worker_type="kubernetes",
+        template=KubernetesWorker.get_default_base_job_template(),
+        defaults={"namespace": namespace, "image": image, "env": {"PREFECT_HOME": "/root/.prefect"}},
+        flows=FLOWS,
+        names=NAMES,
+    )
 
 
 @pytest.fixture(scope="module")
 def start_worker(
     pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Worker]]:
-    with ExitStack() as stack:
-
-        def start() -> Worker:
-            worker = Worker(pool, surroundings, tmp_path_factory.mktemp("worker") / "log.txt")
-            worker.start()
-            stack.callback(worker.stop)
-            return worker
-
+) -> Iterator[Callable[[], WorkerProcess]]:
+    with workers(pool, "kubernetes", surroundings, lambda: tmp_path_factory.mktemp("worker")) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
-def worker(start_worker: Callable[[], Worker]) -> Worker:
+def worker(start_worker: Callable[[], WorkerProcess]) -> WorkerProcess:
     return start_worker()
 
 
@@ -186,18 +137,18 @@ def client(server: Any) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture(scope="module")
-def run_of(client: SyncPrefectClient) -> Callable[..., Any]:
-    """Schedules a run of a deployed flow."""
-
-    def run(flow: str, **job_variables: Any) -> Any:
-        deployment = client.read_deployment_by_name(f"{flow}/e2e")
-        return client.create_flow_run_from_deployment(deployment.id, job_variables=job_variables)
-
-    return run
+def flows(client: SyncPrefectClient, pool: str) -> DeployedFlows:
+    return DeployedFlows(client, pool)
 
 
 @pytest.fixture(scope="module")
-def runs(run_of: Callable[..., Any], worker: Worker) -> dict[str, Any]:
+def run_of(flows: DeployedFlows) -> Callable[..., Any]:
+    """Schedules a run of a deployed flow."""
+    return flows.run
+
+
+@pytest.fixture(scope="module")
+def runs(run_of: Callable[..., Any], worker: WorkerProcess) -> dict[str, Any]:
     """One run of each kind, all of them at the same time."""
     assert worker.is_running
     return {
@@ -210,45 +161,22 @@ def runs(run_of: Callable[..., Any], worker: Worker) -> dict[str, Any]:
 
 
 @pytest.fixture
-def final(client: SyncPrefectClient, worker: Worker) -> Callable[[Any], Any]:
+def final(flows: DeployedFlows, worker: WorkerProcess) -> Callable[[Any], Any]:
     """Waits for a run's final state."""
 
     def final(run: Any) -> Any:
-        def look() -> Any:
-            state = client.read_flow_run(run.id).state
-            return state if state is not None and state.is_final() else None
-
         try:
-            return poll(look, subject=f"final state of {run.name}", interval_seconds=0.1, timeout_seconds=200)
-        except TimeoutError:
-            pytest.fail(f"{client.read_flow_run(run.id).state!r}\n{worker.log_tail(60)}")
+            return flows.final(run)
+        except TimeoutError as exc:
+            pytest.fail(f"{exc}\n{worker.log_tail(60)}")
 
     return final
 
 
 @pytest.fixture
-def running_job(client: SyncPrefectClient) -> Callable[[Any], Any]:
+def running_job(flows: DeployedFlows) -> Callable[[Any], Any]:
     """Waits until a run has begun, and tells its job."""
-
-    def running(run: Any) -> Any:
-        def look() -> str | None:
-            seen = client.read_flow_run(run.id)
-            assert seen.state is not None
-            assert not seen.state.is_final(), seen.state
-            return seen.infrastructure_pid if seen.state.is_running() else None
-
-        return parse_identifier(poll(look, subject=f"start of {run.name}", interval_seconds=0.1, timeout_seconds=200))
-
-    return running
-
-
-def logs_of(server: Any, run: Any) -> str:
-    async def read() -> str:
-        async with PrefectClient(server.api_url) as client:
-            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-            return "\n".join(log.message for log in logs)
-
-    return anyio.run(read)
+    return lambda run: parse_identifier(flows.infrastructure_of(run))
 
 
 def names(cluster: Any, namespace: str, run: Any, path: str) -> list[str]:
@@ -259,30 +187,19 @@ def names(cluster: Any, namespace: str, run: Any, path: str) -> list[str]:
 JOBS, PODS = "/apis/batch/v1/namespaces/{}/jobs", "/api/v1/namespaces/{}/pods"
 
 
-def test_a_flow_runs_to_its_end_and_its_logs_arrive(runs: Any, final: Any, server: Any) -> None:
+def test_a_flow_runs_to_its_end_and_its_logs_arrive(runs: Any, final: Any, flows: DeployedFlows) -> None:
     state = final(runs["succeed"])
     assert state.is_completed(), state
-    said = poll(
-        lambda: text if "key: " in (text := logs_of(server, runs["succeed"])) else None,
-        subject="the flow's log lines",
-        interval_seconds=0.2,
-        timeout_seconds=20,
-    )
-    assert "squares: [0, 1, 4]" in said
+    assert "squares: [0, 1, 4]" in flows.logs(runs["succeed"], until="key: ")
 
 
 def test_the_api_key_reaches_the_pod_by_a_secret_that_goes_with_the_job(
-    runs: Any, final: Any, server: Any, kubernetes_cluster: Any, namespace: str
+    runs: Any, final: Any, flows: DeployedFlows, kubernetes_cluster: Any, namespace: str
 ) -> None:
     run = runs["succeed"]
     assert final(run).is_completed()
     digest = hashlib.sha256(KEY.encode()).hexdigest()
-    assert f"key: {digest}" in poll(
-        lambda: text if "key: " in (text := logs_of(server, run)) else None,
-        subject="the flow's log lines",
-        interval_seconds=0.2,
-        timeout_seconds=20,
-    )
+    assert f"key: {digest}" in flows.logs(run, until="key: ")
     (job,) = names(kubernetes_cluster, namespace, run, JOBS)
     path = f"{JOBS.format(namespace)}/{job}"
     found = kubernetes_cluster.api.get(path)
@@ -337,7 +254,7 @@ def test_a_cancelled_run_ends_and_so_does_its_pod(
 
 @pytest.mark.slow
 def test_what_a_killed_worker_left_is_looked_after_by_the_next(
-    start_worker: Any, worker: Worker, run_of: Any, final: Any, running_job: Any, kubernetes_cluster: Any
+    start_worker: Any, worker: WorkerProcess, run_of: Any, final: Any, running_job: Any, kubernetes_cluster: Any
 ) -> None:
     run = run_of("wait")
     job = running_job(run)

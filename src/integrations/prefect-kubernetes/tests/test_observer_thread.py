@@ -17,19 +17,20 @@ import pytest
 from prefect.settings import get_current_settings
 from prefect.states import Running
 
+from prefect_integration_kit.observing import BackgroundObserver
 from prefect_integration_kit.waiting import Backoff
 from prefect_kubernetes import observer
-from prefect_kubernetes._observer.background import THREAD_NAME, BackgroundObserver, repeat_for_ever
 from prefect_kubernetes._observer.places import places
 from prefect_kubernetes.observer import observer_health, start_observer, stop_observer
 
 from ._observed import FastClock, Stage, until
 
+NAME = "prefect-kubernetes-observer"
 logger: Any = logging.getLogger("test")
 
 
 def threads() -> int:
-    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
+    return sum(thread.name == NAME for thread in threading.enumerate())
 
 
 @pytest.fixture(autouse=True)
@@ -103,25 +104,6 @@ async def test_it_runs_in_a_process_of_its_own_until_it_is_asked_to_end(stage: S
         process.communicate()
 
 
-async def test_it_is_started_again_for_ever_and_ever_more_slowly(
-    fake_clock: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    tries: list[int] = []
-
-    async def fails() -> None:
-        tries.append(1)
-        if len(tries) == 10:
-            await asyncio.Event().wait()
-        raise ValueError("a bug")
-
-    backoff = Backoff(initial_seconds=5.0, maximum_seconds=300.0, random=lambda: 1.0)
-    task = asyncio.create_task(repeat_for_ever(fails, backoff, logger, fake_clock))
-    await until(lambda: len(tries) == 10)
-    task.cancel()
-    assert fake_clock.sleeps == [5, 10, 20, 40, 80, 160, 300, 300, 300]
-    assert caplog.text.count("ValueError: a bug") >= 9
-
-
 async def test_a_prefect_that_is_away_at_the_start_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
     real = observer.initialize_clients
@@ -133,8 +115,14 @@ async def test_a_prefect_that_is_away_at_the_start_is_waited_for(stage: Stage, m
         await real(logger, **kwargs)
 
     monkeypatch.setattr(observer, "initialize_clients", away)
-    background = BackgroundObserver(observer._observe, Backoff(), logger)
-    background.clock = FastClock(100)
+    background = BackgroundObserver(
+        observer._observe,
+        subject="Kubernetes jobs and pods",
+        thread_name=NAME,
+        backoff=Backoff(),
+        logger=logger,
+        clock=FastClock(100),
+    )
     background.acquire()
     try:
         await until(lambda: observer_health().is_healthy)

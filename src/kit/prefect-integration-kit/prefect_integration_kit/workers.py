@@ -68,6 +68,29 @@ async def report_crash(worker: AnyWorker, flow_run: FlowRun, message: str) -> No
     await worker._propose_crashed_state(flow_run, message)
 
 
+async def store_identifier(worker: AnyWorker, flow_run: FlowRun, identifier: str, what: str) -> None:
+    """Store what names a run's infrastructure where Prefect does not, so that the run can be cancelled.
+
+    Outside of the worker's context nothing is stored. Errors are logged and not raised: the infrastructure runs,
+    whatever the API says.
+
+    Args:
+        worker: The worker that started the infrastructure.
+        flow_run: The run.
+        identifier: Names the infrastructure to `kill_infrastructure`.
+        what: The infrastructure as a warning calls it: `ECS task arn:...`.
+    """
+    client = client_of(worker)
+    if client is None:
+        return
+    try:
+        await client.update_flow_run(flow_run.id, infrastructure_pid=identifier)
+    except Exception as exc:  # noqa: BLE001 - see above
+        worker.get_flow_run_logger(flow_run).warning(
+            "The identifier of %s could not be stored with the flow run: %s", what, exc
+        )
+
+
 async def names_online(worker: AnyWorker) -> set[str]:
     """Names of the other workers of the pool that Prefect has heard of lately.
 
@@ -189,3 +212,38 @@ class PlainSecretWarning:
                     self._infrastructure,
                     self._remedies[name],
                 )
+
+
+class UnusedVariableWarning:
+    """Warns, once for the same names, of job variables that a work pool's job template has no place for."""
+
+    def __init__(self, logger: Logger) -> None:
+        """Say where to warn.
+
+        Args:
+            logger: Where to warn.
+        """
+        self._logger = logger
+        self._warned: set[tuple[str, ...]] = set()
+
+    def look_at(self, base_job_template: Mapping[str, Any], variables: Iterable[str]) -> None:
+        """Warn of the variables that change nothing.
+
+        Args:
+            base_job_template: The work pool's job template.
+            variables: Names of the job variables that were given; `env.NAME` is a part of `env`.
+        """
+        from prefect.utilities.templating import find_placeholders
+
+        places = find_placeholders(base_job_template["job_configuration"])
+        known = {place.name.partition(".")[0] for place in places}
+        # Prefect merges `env` into a template without a placeholder, too.
+        unused = tuple(sorted({name.partition(".")[0] for name in variables} - known - {"env"}))
+        if unused and unused not in self._warned:
+            self._warned.add(unused)
+            self._logger.warning(
+                "The work pool's job template does not use the job variables %s, so they have no effect. Put "
+                "placeholders such as {{ %s }} into its job configuration, or remove the variables.",
+                ", ".join(unused),
+                unused[0],
+            )

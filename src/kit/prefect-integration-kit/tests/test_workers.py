@@ -114,3 +114,36 @@ def test_a_plain_secret_is_warned_of_once_with_its_remedy(caplog: pytest.LogCapt
     assert record.getMessage().startswith("PREFECT_API_KEY is passed to Acme's jobs as a plain environment variable")
     assert record.getMessage().endswith("Store it as a secret of Acme.")
     assert "never-said" not in caplog.text
+
+
+def test_a_variable_without_a_place_in_the_template_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    warning = workers.UnusedVariableWarning(logging.getLogger("boxes"))
+    template = {"job_configuration": {"size": "{{ size }}", "labels": {"of": "{{ labels.owner }}"}}}
+    for _ in range(2):
+        warning.look_at(template, {"size": 7, "labels": {}, "env.NAME": "x", "lid": True, "colour.rim": "red"})
+    assert len(caplog.messages) == 1
+    assert "does not use the job variables colour, lid, so they have no effect" in caplog.text
+    assert "{{ colour }}" in caplog.text
+
+
+async def test_an_identifier_is_stored_with_the_run(pool: str) -> None:
+    async with ProcessWorker(work_pool_name=pool) as worker, get_client() as client:
+        run = await new_run(client, pool, Pending())
+        await workers.store_identifier(worker, run, "boxes::seven", "box seven")
+        assert (await client.read_flow_run(run.id)).infrastructure_pid == "boxes::seven"
+
+
+async def test_an_identifier_that_cannot_be_stored_is_warned_of(pool: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with ProcessWorker(work_pool_name=pool) as worker, get_client() as client:
+        run = await new_run(client, pool, Pending())
+        await client.delete_flow_run(run.id)
+        with caplog.at_level(logging.WARNING, "prefect"):
+            await workers.store_identifier(worker, run, "boxes::seven", "box seven")
+    assert "The identifier of box seven could not be stored with the flow run: " in caplog.text
+
+
+async def test_outside_of_a_worker_s_context_no_identifier_is_stored(pool: str) -> None:
+    async with get_client() as client:
+        run = await new_run(client, pool, Pending())
+        await workers.store_identifier(ProcessWorker(work_pool_name=pool), run, "boxes::seven", "box seven")
+        assert (await client.read_flow_run(run.id)).infrastructure_pid is None

@@ -47,6 +47,28 @@ def _is_installed(name: str) -> bool:
     return True
 
 
+_ENGINES = frozenset({"docker_engine", "kubernetes_cluster"})
+"""Fixtures that take minutes to fill with images, or to start."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the command line may ask for."""
+    parser.getgroup("prefect integrations").addoption(
+        "--without-engine",
+        action="store_true",
+        help="Leave out tests that need a Docker engine or a Kubernetes cluster.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for."""
+    if not config.getoption("--without-engine"):
+        return
+    needing = [item for item in items if not _ENGINES.isdisjoint(getattr(item, "fixturenames", ()))]
+    items[:] = [item for item in items if item not in set(needing)]
+    config.hook.pytest_deselected(items=needing)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the backends that can run here, so that their fixtures are found by name."""
     _be_patient_with_properties()

@@ -236,3 +236,20 @@ def test_what_is_not_installed_is_not_there() -> None:
 
     assert _is_installed("pytest")
     assert not _is_installed("a-distribution-that-nobody-made")
+
+
+def test_tests_that_need_an_engine_are_left_out_when_asked_for(tmp_path) -> None:
+    (tmp_path / "test_two.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def image(docker_engine): ...\n"
+        "def test_with(image): raise AssertionError\n"
+        "def test_without(): ...\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--without-engine", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed, 1 deselected" in run.stdout, run.stdout + run.stderr

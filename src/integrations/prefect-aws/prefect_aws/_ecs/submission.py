@@ -39,8 +39,6 @@ from .starting import TRANSIENT, Starter, client_token
 from .watch import TaskWatch, WatchedTask, stop_task
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
@@ -86,7 +84,7 @@ class EcsSubmissions:
         self._slots = anyio.CapacityLimiter(self._settings.max_concurrent_submissions)
         self._exits = AsyncExitStack()
         group = await self._exits.enter_async_context(anyio.create_task_group())
-        self._exits.push(_cancel_on_exit(group.cancel_scope))
+        self._exits.callback(group.cancel_scope.cancel)
         group.start_soon(self.watch.watch)
         if self.serving:
             group.start_soon(EcsReconciliation(self._worker, self, self._settings).repeat)
@@ -124,7 +122,7 @@ class EcsSubmissions:
         if task_status is not None:
             task_status.started(task.identifier if task else None)
         elif task is not None:
-            await self._say_identifier(flow_run, task)
+            await workers.store_identifier(self._worker, flow_run, task.identifier, f"ECS task {task.task_arn}")
         return task
 
     async def _start(
@@ -284,18 +282,6 @@ class EcsSubmissions:
             )
         return definition
 
-    async def _say_identifier(self, flow_run: FlowRun, task: WatchedTask) -> None:
-        """Store the identifier where nobody else does, so that the run can be cancelled."""
-        client = workers.client_of(self._worker)
-        if client is None:
-            return
-        try:
-            await client.update_flow_run(flow_run.id, infrastructure_pid=task.identifier)
-        except Exception as exc:  # noqa: BLE001 - the task runs, whatever the API says
-            self._worker.get_flow_run_logger(flow_run).warning(
-                "The identifier of ECS task %s could not be stored with the flow run: %s", task.task_arn, exc
-            )
-
     # Ends
 
     async def kill(self, identifier: ECSIdentifier, configuration: ECSJobConfiguration) -> None:
@@ -367,13 +353,3 @@ def _events_are_coming() -> bool:
     from ..observers.ecs import observer_health
 
     return observer_health().is_healthy
-
-
-def _cancel_on_exit(
-    scope: anyio.CancelScope,
-) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], bool]:
-    def cancel(*_: object) -> bool:
-        scope.cancel()
-        return False
-
-    return cancel

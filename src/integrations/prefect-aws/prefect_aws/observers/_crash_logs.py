@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -12,6 +11,7 @@ from uuid import UUID
 import anyio
 from prefect.logging import get_logger
 
+from prefect_integration_kit.logs import joined, send_to_run
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, aretry
 
 from .._ecs.calls import in_thread
@@ -22,7 +22,6 @@ from .diagnostics import diagnose
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.actions import LogCreate
 
 logger = get_logger("prefect_aws.observers.ecs")
 
@@ -30,8 +29,7 @@ _PAGE = 10_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIRef
 _MAX_PAGES = 100
 _DEADLINE_SECONDS = 60.0
 _BACKOFF = Backoff(initial_seconds=1.0, maximum_seconds=8.0, deadline_seconds=30.0)
-_ENTRY_CHARACTERS = 10_000
-_ENTRIES_AT_A_TIME = 50
+_LOGGER_NAME = "prefect.ecs.container"
 
 _clock: Clock = SYSTEM_CLOCK
 
@@ -117,7 +115,7 @@ async def send_diagnosis(
     diagnosis = diagnose(task, orchestration_container(task, tags))
     if diagnosis is not None:
         text = f"{diagnosis.summary} {diagnosis.detail}\n{diagnosis.resolution}"
-        await client.create_logs([_entry(diagnosis.level, text, flow_run_id)])
+        await send_to_run(client, flow_run_id, _LOGGER_NAME, [(diagnosis.level, text)])
 
 
 def place_of(container_definition: Mapping[str, Any], task: Mapping[str, Any]) -> LogPlace | None:
@@ -174,27 +172,5 @@ async def _send(lines: list[str], place: LogPlace, flow_run_id: UUID, client: Pr
     if not lines:
         return
     head = f"The last {len(lines)} lines of the container (CloudWatch log group {place.group}, stream {place.stream}):"
-    entries = [_entry(logging.INFO, text, flow_run_id) for text in (head, *_joined(lines))]
-    for start in range(0, len(entries), _ENTRIES_AT_A_TIME):
-        await client.create_logs(entries[start : start + _ENTRIES_AT_A_TIME])
-
-
-def _entry(level: int, message: str, flow_run_id: UUID) -> LogCreate:
-    from prefect.client.schemas.actions import LogCreate
-
-    entry = {"level": level, "message": message, "timestamp": datetime.now(timezone.utc), "flow_run_id": flow_run_id}
-    return LogCreate.model_validate({"name": "prefect.ecs.container", **entry})
-
-
-def _joined(lines: Iterable[str]) -> Iterator[str]:
-    """Join lines to entries of some size; a longer line is an entry of its own, cut."""
-    entry: list[str] = []
-    size = 0
-    for line in (line[:_ENTRY_CHARACTERS] for line in lines):
-        if entry and size + len(line) > _ENTRY_CHARACTERS:
-            yield "\n".join(entry)
-            entry, size = [], 0
-        entry.append(line)
-        size += len(line) + 1
-    if entry:
-        yield "\n".join(entry)
+    entries = [(logging.INFO, text) for text in (head, *joined(lines))]
+    await send_to_run(client, flow_run_id, _LOGGER_NAME, entries)

@@ -21,6 +21,7 @@ from typing import Any
 
 from prefect.logging import get_logger
 
+from prefect_integration_kit.observing import BackgroundObserver
 from prefect_integration_kit.settlement import CLOCK_TOLERANCE, Settled
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock
 
@@ -32,7 +33,6 @@ from .._ecs.times import time_of
 from ..settings import EcsObserverSettings
 from . import _replication
 from ._aws import open_client, region_of
-from ._background import BackgroundObserver
 from ._crash_logs import fetch_cloudwatch_logs, forward_crash_logs, send_diagnosis
 from ._dispatch import EcsObserver
 from ._filters import (
@@ -231,12 +231,14 @@ def _deregister(arn: str) -> None:
 
 
 _background = BackgroundObserver(
-    ecs_observer,
-    Backoff(
+    ecs_observer.run,
+    subject="ECS events",
+    thread_name="prefect-aws-ecs-observer",
+    backoff=Backoff(
         initial_seconds=OBSERVER_RESTART_BASE_DELAY,
         maximum_seconds=OBSERVER_RESTART_BASE_DELAY * 2.0 ** (OBSERVER_MAX_RESTART_ATTEMPTS - 1),
     ),
-    logger,
+    logger=logger,
 )
 
 
@@ -257,7 +259,7 @@ async def stop_observer() -> None:
 
     The last one stops it, and waits until what is under way has ended or was returned to the queue.
     """
-    await _background.release()
+    await _background.arelease()
 
 
 def observer_health() -> EcsObserverHealth:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.logging import get_logger
-from prefect.utilities.templating import find_placeholders
 from prefect.workers.base import BaseJobConfiguration
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self  # noqa: TC002 - pydantic and the documentation read the annotations
+
+from prefect_integration_kit.workers import UnusedVariableWarning
 
 from .._ecs import definitions
 from ..credentials import AwsCredentials
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
 
-_logger = get_logger("prefect_aws.workers.ecs_worker")
-_warned_of: set[tuple[str, ...]] = set()
+_unused_variables = UnusedVariableWarning(get_logger("prefect_aws.workers.ecs_worker"))
 
 _TASK_DEFINITION: dict[str, Any] = {
     "containerDefinitions": [{"image": "{{ image }}", "name": "{{ container_name }}"}],
@@ -218,17 +218,7 @@ class ECSJobConfiguration(BaseJobConfiguration):
             The configuration. Values that the template has no place for are named in a warning, once for a process:
             they change nothing.
         """
-        known = {place.name.partition(".")[0] for place in find_placeholders(base_job_template["job_configuration"])}
-        # Prefect merges `env` into a template without a placeholder, too.
-        unused = tuple(sorted({name.partition(".")[0] for name in values} - known - {"env"}))
-        if unused and unused not in _warned_of:
-            _warned_of.add(unused)
-            _logger.warning(
-                "The work pool's job template does not use the job variables %s, so they have no effect. Put "
-                "placeholders such as {{ %s }} into its job configuration, or remove the variables.",
-                ", ".join(unused),
-                unused[0],
-            )
+        _unused_variables.look_at(base_job_template, values)
         configuration: Any = await super().from_template_and_values(  # pyright: ignore[reportUnknownVariableType]
             base_job_template=base_job_template, values=values, client=client
         )

@@ -123,7 +123,7 @@ class DockerRuns:
         if task_status is not None:
             task_status.started(container.identifier if container else None)
         elif container is not None:
-            await self._say_identifier(flow_run, container)
+            await self._store_identifier(flow_run, container)
         if container is None:
             return Finished("", 0)
         finished = await self._see_through(flow_run, configuration, container)
@@ -136,7 +136,7 @@ class DockerRuns:
         configuration = overridden(configuration, self.settings.overrides)
         container = await self._start(flow_run, configuration)
         if container is not None:
-            await self._say_identifier(flow_run, container)
+            await self._store_identifier(flow_run, container)
             self._see_through_in_background(flow_run, configuration, container)
 
     def _see_through_in_background(
@@ -258,17 +258,8 @@ class DockerRuns:
             self._watches[key] = ContainerWatch(engine, self.settings, workers.logger_of(self._worker))
         return self._watches[key]
 
-    async def _say_identifier(self, flow_run: FlowRun, container: Container) -> None:
-        """Store the identifier where nobody else does, so that the run can be cancelled."""
-        client = workers.client_of(self._worker)
-        if client is None:
-            return
-        try:
-            await client.update_flow_run(flow_run.id, infrastructure_pid=container.identifier)
-        except Exception as exc:  # noqa: BLE001 - the container runs, whatever the API says
-            self._worker.get_flow_run_logger(flow_run).warning(
-                "The identifier of container '%s' could not be stored with the flow run: %s", container.name, exc
-            )
+    async def _store_identifier(self, flow_run: FlowRun, container: Container) -> None:
+        await workers.store_identifier(self._worker, flow_run, container.identifier, f"container '{container.name}'")
 
     # Settling
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import anyio
 from prefect.logging import get_logger
+
+from prefect_integration_kit.logs import joined, send_to_run
 
 from .._clients import call
 from ..errors import KubernetesInvalid, KubernetesNotFound
@@ -19,14 +19,11 @@ from .watching import PODS, answer_of
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
     from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.actions import LogCreate
 
 logger = get_logger("prefect_kubernetes.observer")
 
 _DEADLINE_SECONDS = 60.0
 _KEPT_BYTES = 2**20
-_ENTRY_CHARACTERS = 10_000
-_ENTRIES_AT_A_TIME = 50
 
 
 async def read_last_lines(api: ApiClient, pod: PodView, container: str, lines: int) -> list[str]:
@@ -82,27 +79,4 @@ async def forward_last_lines(
 
 async def send(client: PrefectClient, flow_run_id: UUID, entries: list[tuple[int, str]]) -> None:
     """Write into the logs of a run: levels of the `logging` module, and texts."""
-    made = [_entry(level, text, flow_run_id) for level, text in entries]
-    for start in range(0, len(made), _ENTRIES_AT_A_TIME):
-        await client.create_logs(made[start : start + _ENTRIES_AT_A_TIME])
-
-
-def _entry(level: int, message: str, flow_run_id: UUID) -> LogCreate:
-    from prefect.client.schemas.actions import LogCreate
-
-    entry = {"level": level, "message": message, "timestamp": datetime.now(timezone.utc), "flow_run_id": flow_run_id}
-    return LogCreate.model_validate({"name": "prefect.kubernetes.pod", **entry})
-
-
-def joined(lines: Iterable[str]) -> Iterator[str]:
-    """Join lines to entries of some size; a longer line is an entry of its own, cut."""
-    entry: list[str] = []
-    size = 0
-    for line in (line[:_ENTRY_CHARACTERS] for line in lines):
-        if entry and size + len(line) > _ENTRY_CHARACTERS:
-            yield "\n".join(entry)
-            entry, size = [], 0
-        entry.append(line)
-        size += len(line) + 1
-    if entry:
-        yield "\n".join(entry)
+    await send_to_run(client, flow_run_id, "prefect.kubernetes.pod", entries)

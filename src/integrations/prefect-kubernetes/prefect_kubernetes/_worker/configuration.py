@@ -6,10 +6,12 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.logging import get_logger
-from prefect.utilities.templating import apply_values, find_placeholders
+from prefect.utilities.templating import apply_values
 from prefect.workers.base import BaseJobConfiguration
 from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import Self  # noqa: TC002 - pydantic and the documentation read the annotations
+
+from prefect_integration_kit.workers import UnusedVariableWarning
 
 from .._observer.names import POD_WATCH_TIMEOUT
 from ..credentials import KubernetesClusterConfig
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POD_WATCH_TIMEOUT_SECONDS = 60
 
-_logger = get_logger("prefect_kubernetes.worker")
-_warned_of: set[tuple[str, ...]] = set()
+_unused_variables = UnusedVariableWarning(get_logger("prefect_kubernetes.worker"))
 
 _JOB_MANIFEST: dict[str, Any] = {
     "apiVersion": "batch/v1",
@@ -150,17 +151,7 @@ class KubernetesWorkerJobConfiguration(BaseJobConfiguration):
             they change nothing.
         """
         base_job_template, values = _with_listed_environment(base_job_template, values)
-        known = {place.name.partition(".")[0] for place in find_placeholders(base_job_template["job_configuration"])}
-        # Prefect merges `env` into a template without a placeholder, too.
-        unused = tuple(sorted({name.partition(".")[0] for name in values} - known - {"env"}))
-        if unused and unused not in _warned_of:
-            _warned_of.add(unused)
-            _logger.warning(
-                "The work pool's job template does not use the job variables %s, so they have no effect. Put "
-                "placeholders such as {{ %s }} into its job configuration, or remove the variables.",
-                ", ".join(unused),
-                unused[0],
-            )
+        _unused_variables.look_at(base_job_template, values)
         configuration: Any = await super().from_template_and_values(  # pyright: ignore[reportUnknownVariableType]
             base_job_template=base_job_template, values=values, client=client
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,6 @@ from .own_pod import OwnPod
 from .reconciliation import KubernetesReconciliation
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from prefect.client.schemas.objects import FlowRun
 
     from ..settings import KubernetesSettings
@@ -90,7 +88,7 @@ class KubernetesSubmissions:
         self._slots = anyio.CapacityLimiter(self._settings.worker.max_concurrent_submissions)
         self._exits = AsyncExitStack()
         self._group = await self._exits.enter_async_context(anyio.create_task_group())
-        self._exits.push(_cancel_on_exit(self._group.cancel_scope))
+        self._exits.callback(self._group.cancel_scope.cancel)
         self._group.start_soon(self.watch.watch)
         if self.serving:
             self._group.start_soon(KubernetesReconciliation(self._worker, self, self._settings.worker).repeat)
@@ -165,7 +163,7 @@ class KubernetesSubmissions:
         if task_status is not None:
             task_status.started(str(job) if job else None)
         elif job is not None:
-            await self._say_identifier(flow_run, job)
+            await workers.store_identifier(self._worker, flow_run, str(job), f"Kubernetes job {job}")
         return job
 
     async def _create(self, flow_run: FlowRun, configuration: KubernetesWorkerJobConfiguration) -> JobIdentifier | None:
@@ -272,18 +270,6 @@ class KubernetesSubmissions:
         value_of = configuration.get_environment_variable_value
         return {name: reference for name, reference in found.items() if value_of(name) == os.environ.get(name)}
 
-    async def _say_identifier(self, flow_run: FlowRun, job: JobIdentifier) -> None:
-        """Store the identifier where nobody else does, so that the run can be cancelled."""
-        client = workers.client_of(self._worker)
-        if client is None:
-            return
-        try:
-            await client.update_flow_run(flow_run.id, infrastructure_pid=str(job))
-        except Exception as exc:  # noqa: BLE001 - the job runs, whatever the API says
-            self._worker.get_flow_run_logger(flow_run).warning(
-                "The identifier of Kubernetes job %s could not be stored with the flow run: %s", job, exc
-            )
-
     # Ends
 
     async def kill(
@@ -347,13 +333,3 @@ def _events_are_coming() -> bool:
     from ..observer import observer_health
 
     return observer_health().is_healthy
-
-
-def _cancel_on_exit(
-    scope: anyio.CancelScope,
-) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], bool]:
-    def cancel(*_: object) -> bool:
-        scope.cancel()
-        return False
-
-    return cancel

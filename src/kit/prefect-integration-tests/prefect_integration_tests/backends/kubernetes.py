@@ -24,7 +24,16 @@ import pytest
 
 from ._kubernetes_api import Api, ApiError, Json
 from ._kubernetes_keeper import ALIVE, pod_containers
-from ._kubernetes_plane import API_SERVER, KUBELET, NODE, compact, find_programs, is_ready, node_is_ready
+from ._kubernetes_plane import (
+    API_SERVER,
+    BINARIES_VARIABLE,
+    KUBELET,
+    NODE,
+    compact,
+    find_programs,
+    is_ready,
+    node_is_ready,
+)
 from ._lifetime import Stopped
 from ._sharing import Shared
 from .docker import DockerEngine, machine_lock, skipped_when_missing
@@ -501,8 +510,14 @@ def _refuse_foreign_pods(engine: DockerEngine, shared: Shared) -> None:
 def kubernetes_cluster(docker_engine: DockerEngine) -> Iterator[KubernetesCluster]:
     """A Kubernetes cluster for the whole session; see `KubernetesCluster` for what it offers.
 
-    Without its programs the test is skipped, except on CI, where it fails: `CI` is set there.
+    Without its programs, which no package index carries, the test is skipped with the recipe to build them. Where
+    `KUBERNETES_BIN` or `KUBERNETES_TEST_KUBECONFIG` promises them, it fails on CI: `CI` is set there.
     """
+    if not (os.environ.get(BINARIES_VARIABLE) or os.environ.get(KUBECONFIG_VARIABLE)):
+        try:
+            find_programs()
+        except ServerError as exc:
+            pytest.skip(str(exc))
     with skipped_when_missing():
         cluster = KubernetesCluster.start(docker_engine)
     with cluster:
