@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prefect_kubernetes._observer.places import places
 from prefect_kubernetes.credentials import KubernetesClusterConfig, KubernetesCredentials
 
 if TYPE_CHECKING:
@@ -79,3 +80,11 @@ async def stage(
     empty_kube_api.write_kubeconfig(tmp_path / "config", empty_kube_api.token)
     async with get_client() as client:
         yield Stage(empty_kube_api, client)
+
+
+@pytest.fixture(autouse=True)
+def no_places() -> Iterator[None]:
+    """No worker of an earlier test has jobs anywhere."""
+    places.clear()
+    yield
+    places.clear()

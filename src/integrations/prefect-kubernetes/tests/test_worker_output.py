@@ -102,6 +102,7 @@ async def test_a_pod_that_is_started_instead_of_another_is_printed_too(
     async with following() as lines:
         api.play.start(job.job_name)
         api.play.write(job.job_name, "first try")
+        await until(lambda: lines == ["first try"])
         api.play.fail(job.job_name)
         await until(lambda: len(api.play.pods(job.job_name)) == 2)
         api.play.start(job.job_name)
