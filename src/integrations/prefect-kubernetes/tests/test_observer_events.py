@@ -32,12 +32,12 @@ async def test_each_phase_of_a_pod_becomes_an_event_that_follows_the_one_before(
     async with stage.observing():
         stage.start(run, "job", labels=LABELS)
         stage.play.start("job")
-        await stage.client.set_flow_run_state(run, Completed(), force=True)
+        pod = stage.play.pod("job")["metadata"]  # the job may be gone soon after its run is over
         stage.play.succeed("job")
+        await stage.client.set_flow_run_state(run, Completed(), force=True)
         await until(lambda: stage.sent.names() == ["pending", "running", "succeeded"])
     pending, running, succeeded = stage.sent.events
     assert (running.follows, succeeded.follows) == (pending.id, running.id)
-    pod = stage.play.pod("job")["metadata"]
     assert succeeded.resource.id == f"prefect.kubernetes.pod.{pod['uid']}"
     assert succeeded.resource["prefect.resource.name"] == pod["name"]
     assert succeeded.resource["kubernetes.namespace"] == "default"

@@ -12,7 +12,6 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-import kopf
 import pytest
 from prefect.settings import get_current_settings
 from prefect.states import Running
@@ -136,6 +135,7 @@ async def test_a_prefect_that_is_away_at_the_start_is_waited_for(stage: Stage, m
 
 def test_an_operator_is_set_up_quiet_and_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_WATCH_TIMEOUT_SECONDS", "120")
+    kopf = pytest.importorskip("kopf", reason="kopf needs Python 3.11")
     settings = kopf.OperatorSettings()
     observer.configure(settings, memo=None)
     assert settings.posting.enabled is False
