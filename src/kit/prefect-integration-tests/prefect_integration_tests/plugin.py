@@ -51,18 +51,13 @@ _ENGINES = frozenset({"docker_engine", "kubernetes_cluster"})
 """Fixtures that take minutes to fill with images, or to start."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what the command line may ask for."""
-    parser.getgroup("prefect integrations").addoption(
-        "--without-engine",
-        action="store_true",
-        help="Leave out tests that need a Docker engine or a Kubernetes cluster.",
-    )
+_WITHOUT_ENGINE = "WITHOUT_ENGINE"
+"""Environment variable that leaves them out. An option would be refused in environments without this plugin."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for."""
-    if not config.getoption("--without-engine"):
+    """Leave out tests that need a Docker engine or a Kubernetes cluster, if `WITHOUT_ENGINE` is set."""
+    if not os.environ.get(_WITHOUT_ENGINE):
         return
     needing = [item for item in items if not _ENGINES.isdisjoint(getattr(item, "fixturenames", ()))]
     items[:] = [item for item in items if item not in set(needing)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -247,7 +248,8 @@ def test_tests_that_need_an_engine_are_left_out_when_asked_for(tmp_path) -> None
         "def test_without(): ...\n"
     )
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--without-engine", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        env={**os.environ, "WITHOUT_ENGINE": "1"},
         capture_output=True,
         text=True,
         check=False,
