@@ -374,9 +374,9 @@ async def test_the_settings_say_how_long_a_pod_may_be_unable_to_start(stage: Sta
 async def test_a_pod_that_only_takes_its_time_is_not_given_up(stage: Stage) -> None:
     run = await stage.run_in(Pending(), "job")
     stage.start(run, "job")
-    clock = FastClock(20)
+    stage.play.schedule("job")
+    clock = FastClock(4)  # pods are listed after jobs: ten seconds of it have to suffice for both
     async with stage.observing(clock=clock, pending_timeout_seconds=5) as observation:
-        stage.play.schedule("job")
         state = await stage.becomes(run, "InfrastructurePending")
         assert "images pulled" in str(state.message)
         clock.advance(1000)

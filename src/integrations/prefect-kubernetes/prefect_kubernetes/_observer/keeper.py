@@ -44,6 +44,7 @@ _SETTLE_IN_SECONDS = 10.0
 _EXPLAIN_SECONDS = 20.0
 _TROUBLE_INTERVAL_SECONDS = 30.0
 _DELETION_INTERVAL_SECONDS = 10.0
+_UNKNOWN_INTERVAL_SECONDS = 1.0
 _LEVELS = {
     DiagnosisLevel.ERROR: logging.ERROR,
     DiagnosisLevel.WARNING: logging.WARNING,
@@ -60,6 +61,7 @@ class Keeper:
         logger: Told what was done.
         events: Sends events of pods; `None` to send none.
         clock: Time.
+        are_pods_known: Says whether a job without a pod has none, or its pods have not been listed yet.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Keeper:
         *,
         events: EventSender | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        are_pods_known: Callable[[Record], bool] = lambda _: True,
     ) -> None:
+        self._are_pods_known = are_pods_known
         self._settings = settings
         self._prefect = prefect
         self._logger = logger
@@ -224,6 +228,8 @@ class Keeper:
     async def _report_waiting(self, record: Record, job: JobView, verdict: Verdict) -> float:
         """Say that a run waits, and why; return after how many seconds there may be more to say."""
         pod = verdict.pod
+        if pod is None and not self._are_pods_known(record):
+            return _UNKNOWN_INTERVAL_SECONDS
         since = pod.created_at if pod is not None else job.created_at
         age = self._now() - (since or self._now())
         if pod is None and not job.is_suspended:

@@ -76,7 +76,10 @@ class Observation:
         self._clock = clock
         self._now = calendar(clock)
         self.sender = EventSender(events_client, logger, clock) if settings.replicate_pod_events else None
-        self.keeper = Keeper(settings, prefect, logger, events=self.sender, clock=clock)
+        self._pods_known: dict[tuple[str, str], asyncio.Event] = {}
+        self.keeper = Keeper(
+            settings, prefect, logger, events=self.sender, clock=clock, are_pods_known=self._are_pods_known
+        )
         self.records = Records(self._changed)
         self.rounds = Rounds(self._keep, self._finish, logger, concurrency=KEPT_AT_ONCE, clock=clock)
         self._monitors: dict[Place, list[HealthMonitor]] = {}
@@ -186,11 +189,13 @@ class Observation:
         def on_denied(exc: KubernetesAccessDenied) -> bool:
             if place.namespace:
                 jobs_known.set()  # what we may see of the pods is worth something
+                pods_known.set()
                 return True
             denials.append(exc)
             return False
 
         jobs_known, pods_known = asyncio.Event(), asyncio.Event()
+        self._pods_known[place.cluster, place.namespace] = pods_known
         made = partial(self._made, cluster, place, on_denied)
         jobs = made(JOBS, self._see_job, partial(self.records.miss_jobs, cluster, place.namespace), jobs_known)
         pods = made(PODS, self._see_pod, partial(self.records.miss_pods, cluster, place.namespace), pods_known)
@@ -300,6 +305,12 @@ class Observation:
                 return await self.keeper.keep(record)
         record.is_new = False
         return await self.keeper.keep(record)
+
+    def _are_pods_known(self, record: Record) -> bool:
+        """Say whether the pods of a job's place have been listed, or cannot be."""
+        cluster = record.cluster.key
+        known = [self._pods_known.get((cluster, place)) for place in (record.namespace, "")]
+        return any(event.is_set() for event in known if event is not None)
 
     def _finish(self, record: Record) -> None:
         self.records.finish(record)
