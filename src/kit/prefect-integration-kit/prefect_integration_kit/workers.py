@@ -212,38 +212,3 @@ class PlainSecretWarning:
                     self._infrastructure,
                     self._remedies[name],
                 )
-
-
-class UnusedVariableWarning:
-    """Warns, once for the same names, of job variables that a work pool's job template has no place for."""
-
-    def __init__(self, logger: Logger) -> None:
-        """Say where to warn.
-
-        Args:
-            logger: Where to warn.
-        """
-        self._logger = logger
-        self._warned: set[tuple[str, ...]] = set()
-
-    def look_at(self, base_job_template: Mapping[str, Any], variables: Iterable[str]) -> None:
-        """Warn of the variables that change nothing.
-
-        Args:
-            base_job_template: The work pool's job template.
-            variables: Names of the job variables that were given; `env.NAME` is a part of `env`.
-        """
-        from prefect.utilities.templating import find_placeholders
-
-        places = find_placeholders(base_job_template["job_configuration"])
-        known = {place.name.partition(".")[0] for place in places}
-        # Prefect merges `env` into a template without a placeholder, too.
-        unused = tuple(sorted({name.partition(".")[0] for name in variables} - known - {"env"}))
-        if unused and unused not in self._warned:
-            self._warned.add(unused)
-            self._logger.warning(
-                "The work pool's job template does not use the job variables %s, so they have no effect. Put "
-                "placeholders such as {{ %s }} into its job configuration, or remove the variables.",
-                ", ".join(unused),
-                unused[0],
-            )

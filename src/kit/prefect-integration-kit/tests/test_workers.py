@@ -116,16 +116,6 @@ def test_a_plain_secret_is_warned_of_once_with_its_remedy(caplog: pytest.LogCapt
     assert "never-said" not in caplog.text
 
 
-def test_a_variable_without_a_place_in_the_template_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    warning = workers.UnusedVariableWarning(logging.getLogger("boxes"))
-    template = {"job_configuration": {"size": "{{ size }}", "labels": {"of": "{{ labels.owner }}"}}}
-    for _ in range(2):
-        warning.look_at(template, {"size": 7, "labels": {}, "env.NAME": "x", "lid": True, "colour.rim": "red"})
-    assert len(caplog.messages) == 1
-    assert "does not use the job variables colour, lid, so they have no effect" in caplog.text
-    assert "{{ colour }}" in caplog.text
-
-
 async def test_an_identifier_is_stored_with_the_run(pool: str) -> None:
     async with ProcessWorker(work_pool_name=pool) as worker, get_client() as client:
         run = await new_run(client, pool, Pending())

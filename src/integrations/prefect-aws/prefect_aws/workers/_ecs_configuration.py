@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from prefect.logging import get_logger
-from prefect.workers.base import BaseJobConfiguration
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self  # noqa: TC002 - pydantic and the documentation read the annotations
 
-from prefect_integration_kit.workers import UnusedVariableWarning
+from prefect_integration_kit.job_configuration import JobConfiguration
 
 from .._ecs import definitions
 from ..credentials import AwsCredentials
@@ -17,12 +15,9 @@ from ..credentials import AwsCredentials
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import Flow as APIFlow
     from prefect.client.schemas.objects import FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
-
-_unused_variables = UnusedVariableWarning(get_logger("prefect_aws.workers.ecs_worker"))
 
 _TASK_DEFINITION: dict[str, Any] = {
     "containerDefinitions": [{"image": "{{ image }}", "name": "{{ container_name }}"}],
@@ -54,7 +49,7 @@ _TASK_RUN_REQUEST: dict[str, Any] = {
 }
 
 
-class ECSJobConfiguration(BaseJobConfiguration):
+class ECSJobConfiguration(JobConfiguration):
     """What one flow run asks of ECS: the work pool's job template with all variables filled in."""
 
     model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
@@ -202,27 +197,6 @@ class ECSJobConfiguration(BaseJobConfiguration):
         if self.network_configuration and not self.vpc_id:
             raise ValueError("You must provide a `vpc_id` to enable custom `network_configuration`.")
         return self
-
-    @classmethod
-    async def from_template_and_values(
-        cls, base_job_template: dict[str, Any], values: dict[str, Any], client: PrefectClient | None = None
-    ) -> Self:
-        """Fill the work pool's job template in.
-
-        Args:
-            base_job_template: The template.
-            values: Job variables of deployment and run.
-            client: A client of the Prefect API, to load blocks and variables with.
-
-        Returns:
-            The configuration. Values that the template has no place for are named in a warning, once for a process:
-            they change nothing.
-        """
-        _unused_variables.look_at(base_job_template, values)
-        configuration: Any = await super().from_template_and_values(  # pyright: ignore[reportUnknownVariableType]
-            base_job_template=base_job_template, values=values, client=client
-        )
-        return configuration
 
     def prepare_for_flow_run(
         self,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prefect.utilities.dockerutils import CONTAINER_LABELS as _CONTAINER_LABELS
 from prefect.utilities.dockerutils import get_prefect_image_name
-from prefect.workers.base import BaseJobConfiguration
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self  # noqa: TC002 - pydantic and the documentation read the annotations
+
+from prefect_integration_kit.job_configuration import JobConfiguration
 
 from ..credentials import DockerRegistryCredentials
 from ..host import DockerHost
@@ -47,7 +48,7 @@ class LogConfig(BaseModel):
     config: dict[str, str] = Field(default_factory=dict, description="Options of the driver.")
 
 
-class DockerWorkerJobConfiguration(BaseJobConfiguration):
+class DockerWorkerJobConfiguration(JobConfiguration):
     """What one flow run asks of Docker: the work pool's job template with all variables filled in."""
 
     model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it

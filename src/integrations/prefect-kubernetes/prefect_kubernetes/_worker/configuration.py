@@ -5,13 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
-from prefect.logging import get_logger
 from prefect.utilities.templating import apply_values
-from prefect.workers.base import BaseJobConfiguration
 from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import Self  # noqa: TC002 - pydantic and the documentation read the annotations
 
-from prefect_integration_kit.workers import UnusedVariableWarning
+from prefect_integration_kit.job_configuration import JobConfiguration
 
 from .._observer.names import POD_WATCH_TIMEOUT
 from ..credentials import KubernetesClusterConfig
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 DEFAULT_POD_WATCH_TIMEOUT_SECONDS = 60
-
-_unused_variables = UnusedVariableWarning(get_logger("prefect_kubernetes.worker"))
 
 _JOB_MANIFEST: dict[str, Any] = {
     "apiVersion": "batch/v1",
@@ -68,7 +64,7 @@ _JOB_MANIFEST: dict[str, Any] = {
 }
 
 
-class KubernetesWorkerJobConfiguration(BaseJobConfiguration):
+class KubernetesWorkerJobConfiguration(JobConfiguration):
     """What one flow run asks of a cluster: the work pool's job template with all variables filled in."""
 
     # Every flow run imports it, and few use it. What it is made from may hold secrets.
@@ -151,11 +147,7 @@ class KubernetesWorkerJobConfiguration(BaseJobConfiguration):
             they change nothing.
         """
         base_job_template, values = _with_listed_environment(base_job_template, values)
-        _unused_variables.look_at(base_job_template, values)
-        configuration: Any = await super().from_template_and_values(  # pyright: ignore[reportUnknownVariableType]
-            base_job_template=base_job_template, values=values, client=client
-        )
-        return configuration
+        return await super().from_template_and_values(base_job_template, values, client)
 
     def get_environment_variable_value(self, name: str) -> str | None:
         """Look up an environment variable in the job's manifest.
