@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,14 +56,14 @@ class Loaded:
         return self.renew_at is not None and time.monotonic() >= self.renew_at
 
 
-class Source:
+class Source(ABC):
     """A place that configuration is read from, again and again."""
 
     label: str = ""
 
+    @abstractmethod
     def read(self) -> tuple[dict[str, Any], str]:
         """Read the kubeconfig, and say which of its contexts counts."""
-        raise NotImplementedError
 
 
 class BlockSource(Source):

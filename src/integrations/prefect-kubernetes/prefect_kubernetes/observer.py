@@ -127,6 +127,9 @@ async def initialize_clients(logger: kopf.Logger, **kwargs: Any) -> None:
             client = await stack.enter_async_context(get_client())
         except RuntimeError as exc:  # how the client says that the API does not answer
             raise ConnectionError(str(exc)) from exc
+        # Without it, a start while Prefect is away would leave the observer without events for as long as it lives.
+        if (failure := await client.api_healthcheck()) is not None:
+            raise ConnectionError(f"The Prefect API does not answer: {type(failure).__name__}: {failure}")
         sender = None
         if KubernetesSettings().observer.replicate_pod_events:
             try:

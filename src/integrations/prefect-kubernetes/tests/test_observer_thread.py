@@ -11,9 +11,10 @@ import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 from prefect.states import Running
 
 from prefect_integration_kit.observing import BackgroundObserver
@@ -34,12 +35,10 @@ def threads() -> int:
 
 @pytest.fixture(autouse=True)
 def known_places(request: pytest.FixtureRequest) -> Any:
-    places.clear()
     places.add("default")
     yield
     for _ in range(3):
         stop_observer()
-    places.clear()
 
 
 async def test_it_runs_once_and_until_its_last_user_has_gone(stage: Stage) -> None:
@@ -103,17 +102,13 @@ async def test_it_runs_in_a_process_of_its_own_until_it_is_asked_to_end(stage: S
         process.communicate()
 
 
-async def test_a_prefect_that_is_away_at_the_start_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries: list[int] = []
-    real = observer.initialize_clients
-
-    async def away(logger: Any, **kwargs: Any) -> None:
-        tries.append(1)
-        if len(tries) < 3:
-            raise ConnectionError("away")
-        await real(logger, **kwargs)
-
-    monkeypatch.setattr(observer, "initialize_clients", away)
+async def test_a_prefect_that_is_away_at_the_start_is_waited_for(
+    stage: Stage, fault_proxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = urlsplit(str(PREFECT_API_URL.value()))
+    assert address.hostname is not None
+    proxy = fault_proxy(address.hostname, address.port)
+    proxy.refuse = True
     background = BackgroundObserver(
         observer._observe,
         subject="Kubernetes jobs and pods",
@@ -122,12 +117,15 @@ async def test_a_prefect_that_is_away_at_the_start_is_waited_for(stage: Stage, m
         logger=logger,
         clock=FastClock(100),
     )
-    background.acquire()
+    with temporary_settings({PREFECT_API_URL: f"{proxy.url}{address.path}"}), caplog.at_level(logging.ERROR):
+        background.acquire()
     try:
-        await until(lambda: observer_health().is_healthy)
+        await until(lambda: "is started again" in caplog.text, timeout_seconds=60)
+        assert not observer_health().is_healthy
+        proxy.refuse = False
+        await until(lambda: observer_health().is_healthy, timeout_seconds=60)
     finally:
         await asyncio.to_thread(background.release)
-    assert len(tries) == 3
 
 
 # Hooks

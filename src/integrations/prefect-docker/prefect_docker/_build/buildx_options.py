@@ -79,9 +79,9 @@ def buildx_options(given: Mapping[str, Any]) -> BuildOptions:
     for name in rest:
         if name in _ELSEWHERE:
             raise DockerInvalidRequest(f"The option {name!r} is the step's input {_ELSEWHERE[name]}. Use that.")
-        if name not in _RENDERED and name not in {"nocache", "cache", "pull", "build_args", "labels"}:
+        if name not in _KNOWN:
             raise DockerInvalidRequest(
-                f"build_docker_image knows no option {name!r} of buildx.{nearest(name, _RENDERED)} See {_REFERENCE}."
+                f"build_docker_image knows no option {name!r} of buildx.{nearest(name, _KNOWN)} See {_REFERENCE}."
             )
     nocache = truth("nocache", rest.pop("nocache", None))
     if "cache" in rest:
@@ -293,10 +293,6 @@ def _ssh(name: str, value: Any) -> list[str]:
     return found
 
 
-def _specially(_name: str, _value: Any) -> list[str]:
-    raise NotImplementedError
-
-
 _RENDERED: dict[str, Render] = {
     "add_hosts": _pairs("--add-host", ":"),
     "allow": _each("--allow"),
@@ -304,8 +300,6 @@ _RENDERED: dict[str, Render] = {
     "attest": _spec("--attest"),
     "build_contexts": _pairs("--build-context"),
     "builder": _one("--builder"),
-    "cache_from": _specially,
-    "cache_to": _specially,
     "cgroup_parent": _one("--cgroup-parent"),
     "load": _truth("--load"),
     "metadata_file": _one("--metadata-file"),
@@ -318,9 +312,12 @@ _RENDERED: dict[str, Render] = {
     "push": _truth("--push"),
     "quiet": _truth("--quiet"),
     "sbom": _spec("--sbom"),
-    "secrets": _specially,
     "shm_size": _one("--shm-size"),
     "ssh": _ssh,
     "target": _one("--target"),
     "ulimit": _each("--ulimit"),
 }
+
+_KNOWN = frozenset(
+    {*_RENDERED, "build_args", "cache", "cache_from", "cache_to", "labels", "nocache", "pull", "secrets"}
+)
