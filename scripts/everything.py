@@ -1,0 +1,103 @@
+"""Run all tests: each package's in an environment that holds only what it declares, then the repository's own.
+
+    python -m scripts.everything                 everything
+    python -m scripts.everything -k wait         with arguments for pytest
+
+A package that fails does not keep the others from being tested. What failed, and one closing line for all, come last.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scripts.workspace import ROOT, packages
+
+_CLOSING = re.compile(r"^=*\s*(?P<counts>\d+ [a-z]+(?:, \d+ [a-z]+)*) in [\d.]+s\b")
+_SPOILED = re.compile(r"^(FAILED|ERROR) ")
+_ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
+_PLURAL = {"warning": "warnings", "error": "errors"}
+_NO_TESTS = 5
+"""pytest's exit code when no test was selected: https://docs.pytest.org/en/stable/reference/exit-codes.html"""
+
+
+@dataclass
+class Outcome:
+    """What one run of pytest, or several together, have shown.
+
+    Attributes:
+        counts: How many tests passed, failed and so on, by pytest's words.
+        spoiled: The lines of its summary that name what failed.
+        broken: Commands that ended badly.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter[str])
+    spoiled: list[str] = field(default_factory=list[str])
+    broken: list[str] = field(default_factory=list[str])
+
+    def heed(self, line: str) -> None:
+        """Take in one line of pytest's output."""
+        if match := _CLOSING.match(line):
+            for part in match["counts"].split(", "):
+                number, word = part.split()
+                self.counts[_PLURAL.get(word, word)] += int(number)
+        elif _SPOILED.match(line):
+            self.spoiled.append(line)
+
+    def summary(self, seconds: float) -> str:
+        """All counts in one line, as pytest words it."""
+        words = [word for word in _ORDER if self.counts[word]]
+        counts = ", ".join(f"{self.counts[word]} {word}" for word in words) or "no tests ran"
+        return f"{counts} in {seconds:.2f}s"
+
+
+def commands(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """List what to run: a name for each, and the command.
+
+    Args:
+        arguments: Arguments for pytest.
+    """
+    just = [os.environ.get("JUST", "just")]
+    for package in packages():
+        yield package.name, [*just, "test", package.name, *arguments]
+    pytest = [sys.executable, "-m", "pytest", "scripts", "-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
+    yield "scripts", [*pytest, "-m", "not slow", *arguments]
+
+
+def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = False) -> int:
+    """Run commands one after another, and print what happens as it happens.
+
+    Args:
+        named: A name for each, and the command.
+        may_be_empty: Whether it is no failure that a command finds no tests.
+
+    Returns:
+        The exit code: 0 when no test failed.
+    """
+    outcome = Outcome()
+    begun = time.monotonic()
+    fine = {0, _NO_TESTS} if may_be_empty else {0}
+    for name, command in named:
+        print(f"\n--- {name}", flush=True)
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                outcome.heed(line)
+        if process.returncode not in fine:
+            outcome.broken.append(name)
+    print(f"\n--- all together\n{''.join(outcome.spoiled)}", end="")
+    if outcome.broken:
+        print(f"These failed: {', '.join(outcome.broken)}.")
+    print(outcome.summary(time.monotonic() - begun))
+    return 1 if outcome.broken else 0
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    raise SystemExit(run(commands(given), may_be_empty=bool(given)))

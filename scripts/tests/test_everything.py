@@ -1,0 +1,55 @@
+"""Tests of all packages run one after another, and what they say is put together."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.everything import commands, run
+from scripts.workspace import packages
+
+
+@pytest.fixture
+def suites(tmp_path: Path) -> list[tuple[str, list[str]]]:
+    """Three small suites: one passes, one fails, one has no tests."""
+    bodies = {
+        "good": "import pytest\n\ndef test_one(): pass\n\n@pytest.mark.skip\ndef test_two(): pass\n",
+        "bad": "def test_one(): pass\n\ndef test_wrong(): assert not 'right'\n",
+        "empty": "",
+    }
+    named: list[tuple[str, list[str]]] = []
+    for name, body in bodies.items():
+        (tmp_path / f"test_{name}.py").write_text(body)
+        command = [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+        named.append((name, [*command, str(tmp_path / f"test_{name}.py")]))
+    return named
+
+
+def test_one_failure_does_not_keep_the_others_from_running(
+    suites: list[tuple[str, list[str]]], capfd: pytest.CaptureFixture[str]
+):
+    good, bad, _ = suites
+    assert run([bad, good]) == 1
+    *_, spoiled, broken, closing = capfd.readouterr().out.splitlines()
+    assert spoiled.startswith("FAILED ")
+    assert "test_wrong" in spoiled
+    assert broken == "These failed: bad."
+    assert closing.startswith("1 failed, 2 passed, 1 skipped in ")
+
+
+def test_all_is_well_when_nothing_fails(suites: list[tuple[str, list[str]]], capfd: pytest.CaptureFixture[str]):
+    good, _, empty = suites
+    assert run([good, empty], may_be_empty=True) == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("1 passed, 1 skipped in ")
+
+
+def test_a_suite_without_tests_is_a_failure_unless_they_were_deselected(suites: list[tuple[str, list[str]]]):
+    assert run([suites[2]]) == 1
+
+
+def test_every_package_and_the_repository_are_tested():
+    listed = list(commands(["-k", "x"]))
+    assert [name for name, _ in listed] == [*(package.name for package in packages()), "scripts"]
+    assert all(command[-2:] == ["-k", "x"] for _, command in listed)
