@@ -33,8 +33,6 @@ WITHOUT_RESOURCE = {
     "ecs:ListTasks",  # held to the cluster by a condition
 }
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 @pytest.fixture(params=list(TemplateType), ids=lambda kind: kind.value)
 def template(request: pytest.FixtureRequest) -> dict[str, Any]:
