@@ -8,11 +8,11 @@ from typing import Any, cast
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.run_keys import RunKey
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._athena_values import converter
 from ._remote_work import RemoteWork, persist
-from ._run_keys import RunKey
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest, AwsJobFailed, aws_errors
 

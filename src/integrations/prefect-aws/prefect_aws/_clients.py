@@ -7,69 +7,27 @@ besides: `AWS_*` variables and the profile files. Secrets enter the key only thr
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
-import secrets
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from prefect_integration_kit import kept
+from prefect_integration_kit.kept import SharedValues
 
 from .errors import aws_errors
 
 if TYPE_CHECKING:
     import boto3.session
+    from pydantic import BaseModel
 
     from .credentials import AwsCredentials, ClientType, MinIOCredentials
 
     Credentials = AwsCredentials | MinIOCredentials
 
-V = TypeVar("V")
-
 _MAX_SESSIONS = 64
 _MAX_CLIENTS = 128
-_FINGERPRINT_KEY = secrets.token_bytes(32)
 _ENVIRONMENT = ("AWS_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
-
-
-class SharedValues(Generic[V]):
-    """The most recently used values, each built once however many threads ask for it at a time."""
-
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything, locks included: a forked child must not inherit a locked one."""
-        self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, V] = OrderedDict()
-        self._building: dict[Hashable, threading.Lock] = {}
-
-    def get(self, key: Hashable, build: Callable[[], V]) -> V:
-        """Return the value of `key`, built if need be. An error is raised to the caller and not kept."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            turn = self._building.setdefault(key, threading.Lock())
-        with turn:
-            with self._lock:
-                if key in self._values:
-                    return self._values[key]
-            try:
-                value = build()
-                with self._lock:
-                    self._values[key] = value
-                    while len(self._values) > self._maximum:
-                        self._values.popitem(last=False)
-            finally:
-                with self._lock:
-                    self._building.pop(key, None)
-            return value
 
 
 class _Identity:
@@ -104,23 +62,7 @@ def fingerprint(credentials: BaseModel, *more: Any) -> bytes:
         more: Whatever else distinguishes the value that is kept under the fingerprint.
     """
     provider = id(getattr(credentials, "_mfa_token_provider", None))
-    content = repr((_content(credentials), provider, _content(more), _surroundings()))
-    return hmac.new(_FINGERPRINT_KEY, content.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
-
-
-def _content(value: Any) -> Any:
-    if isinstance(value, SecretStr | SecretBytes):
-        return value.get_secret_value()
-    if isinstance(value, BaseModel):
-        return f"{type(value).__module__}.{type(value).__qualname__}", _content(dict(value))
-    if isinstance(value, Mapping):
-        members = cast("Mapping[Any, Any]", value)
-        return sorted((repr(key), repr(_content(member))) for key, member in members.items())
-    if isinstance(value, list | tuple):
-        return [_content(member) for member in cast("list[Any] | tuple[Any, ...]", value)]
-    if isinstance(value, set | frozenset):
-        return sorted(repr(_content(member)) for member in cast("set[Any] | frozenset[Any]", value))
-    return value
+    return kept.fingerprint(credentials, provider, more, _surroundings())
 
 
 def _surroundings() -> list[Any]:
@@ -129,14 +71,7 @@ def _surroundings() -> list[Any]:
         os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
         os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
     ]
-    return [variables, [_changed_at(Path(file)) for file in files]]
-
-
-def _changed_at(path: Path) -> int:
-    try:
-        return path.expanduser().stat().st_mtime_ns
-    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
-        return 0
+    return [variables, kept.changed_at(files)]
 
 
 def session_for(credentials: Credentials) -> boto3.session.Session:

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any, cast
 
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.run_keys import run_key
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._remote_work import RemoteWork, is_passing, persist
-from ._run_keys import run_key
 from .credentials import AwsCredentials
 from .errors import AwsAlreadyExists, AwsError, AwsInvalidRequest, AwsJobFailed, AwsNotFound, aws_errors
 

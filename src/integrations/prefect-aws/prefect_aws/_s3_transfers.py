@@ -2,59 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from prefect_aws._s3_engine import TransferOptions
-from prefect_aws._s3_extras import absolute
-from prefect_aws._s3_folders import S3Folders
 from prefect_aws._s3_requests import Encryption, StorageClass, write_request
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
-from prefect_integration_kit.paths import object_key
+from prefect_integration_kit.object_store_block import ObjectStoreBlock
 
 if TYPE_CHECKING:
-    from logging import Logger, LoggerAdapter
-
     from prefect_aws.s3 import S3Bucket
 
 
-class S3BucketTransfers:
+class S3BucketTransfers(ObjectStoreBlock[TransferOptions]):
     """A base of `S3Bucket`: objects and folders on their way into the bucket, out of it, and inside S3."""
 
-    if TYPE_CHECKING:
-        bucket_name: str
-
-        @property
-        def logger(self) -> Logger | LoggerAdapter[Logger]: ...
-
-        def _objects(self) -> S3Folders: ...
-
-        def _key(self, path: str | Path) -> str: ...
-
-        def _prefix(self, folder: str | Path | None) -> str: ...
+    _scheme: ClassVar[str] = "s3"
 
     # Downloads
-
-    def _download_object_to_path(
-        self,
-        from_path: str,
-        to_path: str | Path | None,
-        options: dict[str, Any],
-        stop: threading.Event | None = None,
-    ) -> Path:
-        key = self._key(from_path)
-        target = absolute(to_path if to_path is not None else PurePosixPath(key).name)
-        self.logger.info("Downloading s3://%s/%s to %s", self.bucket_name, key, target)
-        return self._objects().download(key, target, TransferOptions.parse(options), stop)
 
     async def adownload_object_to_path(
         self, from_path: str, to_path: str | Path | None = None, **download_kwargs: Any
     ) -> Path:
         """Async form of `download_object_to_path`."""
-        return await run_stoppable(
-            lambda stop: self._download_object_to_path(from_path, to_path, download_kwargs, stop)
-        )
+        options = TransferOptions.parse(download_kwargs)
+        return await run_stoppable(lambda stop: self._download_object_to_path(from_path, to_path, options, stop))
 
     @async_dispatch(adownload_object_to_path)
     def download_object_to_path(
@@ -83,21 +55,14 @@ class S3BucketTransfers:
             s3_bucket.download_object_to_path("my_folder/notes.txt", "notes.txt")
             ```
         """
-        return self._download_object_to_path(from_path, to_path, download_kwargs)
-
-    def _download_object_to_file_object(
-        self, from_path: str, to_file_object: BinaryIO, options: dict[str, Any]
-    ) -> BinaryIO:
-        key = self._key(from_path)
-        self.logger.info("Downloading s3://%s/%s to a file object", self.bucket_name, key)
-        return self._objects().download_to(key, to_file_object, TransferOptions.parse(options))
+        return self._download_object_to_path(from_path, to_path, TransferOptions.parse(download_kwargs))
 
     async def adownload_object_to_file_object(
         self, from_path: str, to_file_object: BinaryIO, **download_kwargs: Any
     ) -> BinaryIO:
         """Async form of `download_object_to_file_object`."""
         return await run_sync_in_worker_thread(
-            self._download_object_to_file_object, from_path, to_file_object, download_kwargs
+            self._download_object_to_file_object, from_path, to_file_object, TransferOptions.parse(download_kwargs)
         )
 
     @async_dispatch(adownload_object_to_file_object)
@@ -129,28 +94,14 @@ class S3BucketTransfers:
                 s3_bucket.download_object_to_file_object("my_folder/notes.txt", buffer)
             ```
         """
-        return self._download_object_to_file_object(from_path, to_file_object, download_kwargs)
-
-    def _download_folder_to_path(
-        self,
-        from_folder: str,
-        to_folder: str | Path | None,
-        options: dict[str, Any],
-        stop: threading.Event | None = None,
-    ) -> Path:
-        target = absolute(to_folder if to_folder is not None else ".")
-        self._objects().download_folder(
-            self._prefix(from_folder), target, options=TransferOptions.parse(options), stop=stop
-        )
-        return target
+        return self._download_object_to_file_object(from_path, to_file_object, TransferOptions.parse(download_kwargs))
 
     async def adownload_folder_to_path(
         self, from_folder: str, to_folder: str | Path | None = None, **download_kwargs: Any
     ) -> Path:
         """Async form of `download_folder_to_path`."""
-        return await run_stoppable(
-            lambda stop: self._download_folder_to_path(from_folder, to_folder, download_kwargs, stop)
-        )
+        options = TransferOptions.parse(download_kwargs)
+        return await run_stoppable(lambda stop: self._download_folder_to_path(from_folder, to_folder, options, stop))
 
     @async_dispatch(adownload_folder_to_path)
     def download_folder_to_path(
@@ -178,22 +129,16 @@ class S3BucketTransfers:
             s3_bucket.download_folder_to_path("my_folder", "my_folder")
             ```
         """
-        return self._download_folder_to_path(from_folder, to_folder, download_kwargs)
+        return self._download_folder_to_path(from_folder, to_folder, TransferOptions.parse(download_kwargs))
 
     # Uploads
-
-    def _stream_from(self, bucket: S3Bucket, from_path: str, to_path: str | None, options: dict[str, Any]) -> str:
-        from_key = bucket._key(from_path)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        key = self._key(to_path if to_path is not None else PurePosixPath(from_key).name)
-        self.logger.info("Streaming s3://%s/%s to s3://%s/%s", bucket.bucket_name, from_key, self.bucket_name, key)
-        source = bucket._objects()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        return self._objects().stream_from(source, from_key, key, TransferOptions.parse(options))
 
     async def astream_from(
         self, bucket: S3Bucket, from_path: str, to_path: str | None = None, **upload_kwargs: Any
     ) -> str:
         """Async form of `stream_from`."""
-        return await run_sync_in_worker_thread(self._stream_from, bucket, from_path, to_path, upload_kwargs)
+        options = TransferOptions.parse(upload_kwargs)
+        return await run_sync_in_worker_thread(self._stream_from, bucket, from_path, to_path, options)
 
     @async_dispatch(astream_from)
     def stream_from(self, bucket: S3Bucket, from_path: str, to_path: str | None = None, **upload_kwargs: Any) -> str:
@@ -222,20 +167,7 @@ class S3BucketTransfers:
             ours.stream_from(theirs, "notes.txt", to_path="landed/notes.txt")
             ```
         """
-        return self._stream_from(bucket, from_path, to_path, upload_kwargs)
-
-    def _upload_from_path(
-        self,
-        from_path: str | Path,
-        to_path: str | None,
-        options: dict[str, Any],
-        request: dict[str, Any],
-        stop: threading.Event | None = None,
-    ) -> str:
-        source = absolute(from_path)
-        key = self._key(to_path if to_path is not None else source.name)
-        self.logger.info("Uploading %s to s3://%s/%s", source, self.bucket_name, key)
-        return self._objects().upload(source, key, TransferOptions.parse(options, **request), stop)
+        return self._stream_from(bucket, from_path, to_path, TransferOptions.parse(upload_kwargs))
 
     async def aupload_from_path(
         self,
@@ -249,9 +181,8 @@ class S3BucketTransfers:
     ) -> str:
         """Async form of `upload_from_path`."""
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return await run_stoppable(
-            lambda stop: self._upload_from_path(from_path, to_path, upload_kwargs, request, stop)
-        )
+        options = TransferOptions.parse(upload_kwargs, **request)
+        return await run_stoppable(lambda stop: self._upload_from_path(from_path, to_path, options, stop))
 
     @async_dispatch(aupload_from_path)
     def upload_from_path(
@@ -290,14 +221,8 @@ class S3BucketTransfers:
             ```
         """
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return self._upload_from_path(from_path, to_path, upload_kwargs, request)
-
-    def _upload_from_file_object(
-        self, file: BinaryIO, to_path: str, options: dict[str, Any], request: dict[str, Any]
-    ) -> str:
-        key = self._key(to_path)
-        self.logger.info("Uploading a file object to s3://%s/%s", self.bucket_name, key)
-        return self._objects().upload_from(file, key, TransferOptions.parse(options, **request))
+        options = TransferOptions.parse(upload_kwargs, **request)
+        return self._upload_from_path(from_path, to_path, options)
 
     async def aupload_from_file_object(
         self,
@@ -311,9 +236,8 @@ class S3BucketTransfers:
     ) -> str:
         """Async form of `upload_from_file_object`."""
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return await run_sync_in_worker_thread(
-            self._upload_from_file_object, from_file_object, to_path, upload_kwargs, request
-        )
+        options = TransferOptions.parse(upload_kwargs, **request)
+        return await run_sync_in_worker_thread(self._upload_from_file_object, from_file_object, to_path, options)
 
     @async_dispatch(aupload_from_file_object)
     def upload_from_file_object(
@@ -352,23 +276,8 @@ class S3BucketTransfers:
             ```
         """
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return self._upload_from_file_object(from_file_object, to_path, upload_kwargs, request)
-
-    def _upload_from_folder(
-        self,
-        from_folder: str | Path,
-        to_folder: str | None,
-        options: dict[str, Any],
-        request: dict[str, Any],
-        stop: threading.Event | None = None,
-    ) -> str | None:
-        prefix = self._prefix(to_folder)
-        summary = self._objects().upload_folder(
-            absolute(from_folder), prefix, options=TransferOptions.parse(options, **request), stop=stop
-        )
-        if not summary.files:
-            self.logger.warning("No files found in %s; nothing was uploaded.", from_folder)
-        return prefix.rstrip("/") or None
+        options = TransferOptions.parse(upload_kwargs, **request)
+        return self._upload_from_file_object(from_file_object, to_path, options)
 
     async def aupload_from_folder(
         self,
@@ -382,9 +291,9 @@ class S3BucketTransfers:
     ) -> str | None:
         """Async form of `upload_from_folder`."""
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return await run_stoppable(
-            lambda stop: self._upload_from_folder(from_folder, to_folder, upload_kwargs, request, stop)
-        )
+        options = TransferOptions.parse(upload_kwargs, **request)
+        stored = await run_stoppable(lambda stop: self._upload_from_folder(from_folder, to_folder, options, stop))
+        return stored or None
 
     @async_dispatch(aupload_from_folder)
     def upload_from_folder(
@@ -423,28 +332,10 @@ class S3BucketTransfers:
             ```
         """
         request = write_request(storage_class, server_side_encryption, kms_key_id)
-        return self._upload_from_folder(from_folder, to_folder, upload_kwargs, request)
+        options = TransferOptions.parse(upload_kwargs, **request)
+        return self._upload_from_folder(from_folder, to_folder, options) or None
 
     # Objects that move inside S3
-
-    def _target(self, to_path: str | Path, to_bucket: S3Bucket | str | None) -> tuple[str, str]:
-        """Find bucket and key of a copy: below the folder of a block, anywhere in a bucket given by name."""
-        if to_bucket is None:
-            return self.bucket_name, self._key(to_path)
-        if isinstance(to_bucket, S3BucketTransfers):
-            return to_bucket.bucket_name, to_bucket._key(to_path)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        return to_bucket, object_key("", to_path)
-
-    def _copy_object(
-        self,
-        from_path: str | Path,
-        to_path: str | Path,
-        to_bucket: S3Bucket | str | None,
-        arguments: dict[str, Any],
-    ) -> str:
-        key, (bucket, to_key) = self._key(from_path), self._target(to_path, to_bucket)
-        self.logger.info("Copying s3://%s/%s to s3://%s/%s", self.bucket_name, key, bucket, to_key)
-        return self._objects().copy(key, bucket, to_key, arguments)
 
     async def acopy_object(
         self,
@@ -492,16 +383,6 @@ class S3BucketTransfers:
             ```
         """
         return self._copy_object(from_path, to_path, to_bucket, copy_kwargs)
-
-    def _move_object(
-        self,
-        from_path: str | Path,
-        to_path: str | Path,
-        to_bucket: S3Bucket | str | None,
-    ) -> str:
-        key, (bucket, to_key) = self._key(from_path), self._target(to_path, to_bucket)
-        self.logger.info("Moving s3://%s/%s to s3://%s/%s", self.bucket_name, key, bucket, to_key)
-        return self._objects().move(key, bucket, to_key)
 
     async def amove_object(
         self,

@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import threading
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from prefect_integration_kit.dispatch import async_dispatch
+from prefect_integration_kit.health import Health
+from prefect_integration_kit.message_actions import ParameterMap, StartRun, make_parameters, problems_of
+from prefect_integration_kit.message_trigger import MessageSource, Runs, TriggerCounts, TriggerRun
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
-from ._sqs_queue import SqsMessage, SqsQueue
-from ._sqs_trigger_run import ParameterMap, TriggerCounts, TriggerOptions, TriggerRun, flow_parameters
+from ._remote_work import FAILURES
+from ._sqs_queue import MAX_BATCH, MAX_VISIBILITY_SECONDS, SqsMessage, SqsQueue
 from .credentials import AwsCredentials
+from .errors import AwsBatchRefused, AwsInvalidRequest, AwsNotFound
+
+
+class _Queue(MessageSource[SqsMessage]):
+    """A queue, with how a trigger receives from it."""
+
+    failures = FAILURES
+    max_batch = MAX_BATCH
+    remedy = "has no dead-letter queue, so malformed messages come again until they expire. Give it a redrive policy."
+
+    def __init__(self, queue: SqsQueue, wait_seconds: int, visibility_seconds: int) -> None:
+        self._queue = queue
+        self._wait_seconds = wait_seconds
+        self._visibility_seconds = visibility_seconds
+        self.waits = bool(wait_seconds)
+
+    @property
+    def subject(self) -> str:
+        return self._queue.subject
+
+    def puts_aside(self) -> bool:
+        return self._queue.has_dead_letter_queue()
+
+    def is_missing(self, error: Exception) -> bool:
+        return isinstance(error, AwsNotFound)
+
+    def receive(self, maximum: int) -> list[SqsMessage]:
+        return self._queue.receive(maximum, self._wait_seconds, self._visibility_seconds)
+
+    def take(self, message: SqsMessage) -> str | None:
+        try:
+            self._queue.delete([message.receipt_handle])
+        except AwsBatchRefused as exc:
+            return str(exc)
+        return None
+
+    def hide(self, message: SqsMessage, seconds: int) -> None:
+        self._queue.hide(message.receipt_handle, seconds)
 
 
 class SqsFlowTrigger:
@@ -52,7 +90,7 @@ class SqsFlowTrigger:
         deployment: str,
         *,
         aws_credentials: AwsCredentials | None = None,
-        parameters: ParameterMap | None = None,
+        parameters: ParameterMap[SqsMessage] | None = None,
         body_format: Literal["json", "text"] = "json",
         concurrency: int = 10,
         wait_seconds: int = 20,
@@ -81,33 +119,50 @@ class SqsFlowTrigger:
             AwsInvalidRequest: If an argument makes no sense.
         """
         self._credentials = aws_credentials or AwsCredentials()
-        self._options = TriggerOptions(
-            queue_url=queue_url,
-            deployment=deployment,
-            parameters=parameters,
-            body_format=body_format,
-            concurrency=concurrency,
-            wait_seconds=wait_seconds,
-            visibility_seconds=visibility_seconds,
-            max_backoff_seconds=max_backoff_seconds,
-            tags=tuple(tags),
-        )
-        self._options.check(SqsQueue(queue_url, self._credentials))
+        self._queue_url = queue_url
+        self._deployment = deployment
+        self._parameters = parameters
+        self._body_format = body_format
+        self._concurrency = concurrency
+        self._wait_seconds = wait_seconds
+        self._visibility_seconds = visibility_seconds
+        self._max_backoff_seconds = max_backoff_seconds
+        self._tags = tuple(tags)
+        self._subject = f"Trigger of {self._check().subject}"
         self._clock: Clock = SYSTEM_CLOCK
-        self._runs: list[TriggerRun] = []
+        self._runs: Runs[SqsMessage] = Runs()
+
+    def _check(self) -> SqsQueue:
+        queue = SqsQueue(self._queue_url, self._credentials)
+        queue.check_times(self._wait_seconds, self._visibility_seconds)
+        problems = problems_of(self._parameters, self._body_format, self._deployment)
+        if self._concurrency < 1:
+            problems.append(f"concurrency is {self._concurrency}; it must be at least 1")
+        most = MAX_VISIBILITY_SECONDS
+        if not 1 <= self._max_backoff_seconds <= most:
+            problems.append(f"max_backoff_seconds is {self._max_backoff_seconds}; from 1 to {most} are allowed")
+        if problems:
+            raise AwsInvalidRequest(f"Trigger of {queue.subject}: {problems[0]}.", subject=queue.subject)
+        return queue
 
     async def run(self, until_empty: bool = False) -> TriggerCounts:
         """Async form of `serve`. It handles no signals: cancel it, or call `stop`."""
         from prefect.client.orchestration import get_client
 
-        queue = SqsQueue(self._options.queue_url, self._credentials, self._clock)
+        queue = SqsQueue(self._queue_url, self._credentials, self._clock)
+        source = _Queue(queue, self._wait_seconds, self._visibility_seconds)
         async with get_client() as client:
-            run = TriggerRun(self._options, queue, client, self._clock)
-            self._runs.append(run)
-            try:
-                return await run.run(until_empty=until_empty)
-            finally:
-                self._runs.remove(run)
+            action = StartRun(
+                client, self._subject, "sqs", self._deployment, self._parameters, self._body_format, self._tags
+            )
+            run = TriggerRun(
+                source,
+                action,
+                concurrency=self._concurrency,
+                max_backoff_seconds=self._max_backoff_seconds,
+                clock=self._clock,
+            )
+            return await self._runs.run(run, until_empty=until_empty)
 
     @async_dispatch(run)
     def serve(self, until_empty: bool = False) -> TriggerCounts:
@@ -127,26 +182,20 @@ class SqsFlowTrigger:
             AwsAccessDenied: If this identity may not receive or delete messages.
             AwsError: If AWS refuses for another reason that will not pass.
         """
-        return asyncio.run(self._run_until_told(until_empty))
-
-    async def _run_until_told(self, until_empty: bool) -> TriggerCounts:
-        loop = asyncio.get_running_loop()
-        handled: list[int] = []
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                with contextlib.suppress(NotImplementedError):  # Windows
-                    loop.add_signal_handler(number, self.stop)
-                    handled.append(number)
-        try:
-            return await self.run(until_empty)
-        finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
+        return asyncio.run(self._runs.until_told(self.run(until_empty)))
 
     def stop(self) -> None:
         """Let `run` and `serve` return when what is under way is finished; any thread may call it."""
-        for run in list(self._runs):
-            run.stop()
+        self._runs.stop()
+
+    def health(self) -> Health:
+        """Say whether the trigger receives and starts runs; any thread may call it, such as one that answers probes.
+
+        Returns:
+            `state` is `healthy` while AWS and Prefect answer, `degraded` after three failures in a row, and `stopped`
+            when nothing runs; `last_error` says why.
+        """
+        return self._runs.health
 
     def flow_parameters(self, message: SqsMessage) -> dict[str, Any]:
         """Make the parameters of the flow run for a message, as the trigger does.
@@ -157,4 +206,4 @@ class SqsFlowTrigger:
         Raises:
             ValueError: If no parameters can be made of it. The error says why, and quotes no value of the message.
         """
-        return flow_parameters(message, self._options)
+        return make_parameters(message, self._parameters, self._body_format)

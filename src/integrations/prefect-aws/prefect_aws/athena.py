@@ -43,12 +43,12 @@ from typing import Any, Literal, NamedTuple
 from prefect.tasks import task
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
+from prefect_integration_kit.run_keys import run_key
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._athena_queries import Query, QueryColumn, QueryExecution, QueryRows, subject_of
 from ._athena_values import literals
 from ._remote_work import Patience, arun, run
-from ._run_keys import run_key
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest
 

@@ -35,14 +35,12 @@ looks into `.response` goes on working.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from pydantic import SecretBytes, SecretStr
-
-from prefect_integration_kit.redact import Redactor, Secret
-from prefect_integration_kit.sdk_errors import TranslatedError, combined
+from prefect_integration_kit.redact import Secret
+from prefect_integration_kit.sdk_errors import TranslatedError, causes, combined, mask_secrets
 from prefect_integration_kit.waiting import WaitTimeout
 
 
@@ -273,9 +271,6 @@ _BY_STATUS: dict[int, type[AwsError]] = {
     404: AwsNotFound,
     429: AwsThrottled,
 }
-# What is shorter stands in every other word, and hiding it would only garble the message; what is longer is not
-# repeated by AWS as a whole, and takes the redactor minutes to prepare.
-_MIN_MASKED, _MAX_MASKED = 4, 2000
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 _SKEWED = ("signature expired", "signature not yet current")
 
@@ -331,7 +326,7 @@ def translate(
     if cls is AwsNotFound:
         cls = not_found
     remedy = _remedy(cls, exc, operation, response)
-    _mask(exc, secrets)
+    mask_secrets(exc, secrets)
     where = f"{code} in {operation}" if operation else code
     message = f"{subject}: {_reason(cls, exc, source)} ({where}). {remedy}".rstrip()
     error = combined(cls, type(exc))(message, subject=subject, code=code)
@@ -359,15 +354,7 @@ def _with_answer(exc: Exception) -> BaseException:
     """The exception that carries the service's answer: boto3's transfers wrap it in one of their own."""
     if not type(exc).__module__.startswith("boto3."):
         return exc
-    return next((error for error in _chain(exc) if hasattr(error, "response")), exc)
-
-
-def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while exc is not None and id(exc) not in seen:
-        seen.add(id(exc))
-        yield exc
-        exc = exc.__cause__ or exc.__context__
+    return next((error for error in causes(exc) if hasattr(error, "response")), exc)
 
 
 def error_class(code: str) -> type[AwsError]:
@@ -421,39 +408,3 @@ def _remedy(cls: type[AwsError], exc: Exception, operation: str, response: dict[
         near = difflib.get_close_matches(str(asked.get("service_name", "")), known, n=1, cutoff=0.6)
         return f"Did you mean {near[0]!r}?" if near else ""
     return cls.remedy.format(operation=operation or "the request")
-
-
-def _mask(exc: Exception, secrets: Iterable[Secret]) -> None:
-    """Mask secrets in an exception and in those behind it, which stay visible as its causes."""
-    errors = [error for error in _chain(exc) if not isinstance(error, OSError)]
-    text = "".join(f"{error.args!r} {vars(error)!r}" for error in errors)
-    redactor = Redactor(part for secret in secrets for part in _parts_to_mask(secret, text))
-    if not redactor.found_in(text):
-        return
-    for error in errors:
-        error.args = tuple(_masked(error.args, redactor))
-        for name, value in vars(error).items():
-            setattr(error, name, _masked(value, redactor))
-
-
-def _parts_to_mask(secret: Secret, text: str) -> list[str]:
-    """What of a secret to look for: all of it, but of a long one only lines that are there, to be quick."""
-    plain = secret.get_secret_value() if isinstance(secret, SecretStr | SecretBytes) else secret or ""
-    plain = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
-    if len(plain) < _MIN_MASKED:
-        return []
-    if len(plain) <= _MAX_MASKED:
-        return [plain]
-    return [line for line in plain.splitlines() if len(line) >= _MIN_MASKED and line in text]
-
-
-def _masked(value: Any, redactor: Redactor) -> Any:
-    if isinstance(value, str):
-        return redactor.redact(value)
-    if isinstance(value, dict):
-        members = cast("dict[Any, Any]", value)
-        return {key: _masked(member, redactor) for key, member in members.items()}
-    if isinstance(value, list | tuple):
-        items = cast("list[Any] | tuple[Any, ...]", value)
-        return type(items)(_masked(item, redactor) for item in items)
-    return value

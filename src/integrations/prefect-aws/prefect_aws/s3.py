@@ -5,9 +5,7 @@ the extra `fast` installed (`pip install "prefect-aws[fast]"`) they use a native
 boto3 can do; `PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER=false` switches it off.
 """
 
-import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from prefect.blocks.abstract import ObjectStorageBlock
@@ -15,7 +13,6 @@ from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
 from pydantic import Field, HttpUrl, field_validator
 
 from prefect_aws._s3_engine import TransferOptions
-from prefect_aws._s3_extras import S3BucketExtras, absolute
 from prefect_aws._s3_folders import S3Folders
 from prefect_aws._s3_objects import Credentials, s3_client
 from prefect_aws._s3_requests import Encryption, StorageClass, write_request
@@ -37,12 +34,11 @@ from prefect_aws._s3_tasks import (
     upload_to_bucket,
 )
 from prefect_aws._s3_transfers import S3BucketTransfers
+from prefect_aws._s3_urls import S3BucketUrls
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
-from prefect_integration_kit.files import read_ignore_file
-from prefect_integration_kit.paths import folder_prefix, object_key
 
 __all__ = [
     "Encryption",
@@ -111,7 +107,7 @@ def credentials_from_mapping(
 
 
 class S3Bucket(
-    QuickKey, S3BucketTransfers, S3BucketExtras, WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
+    QuickKey, S3BucketTransfers, S3BucketUrls, WritableFileSystem, WritableDeploymentStorage, ObjectStorageBlock
 ):
     """Keep files in S3, or in a store that speaks its protocol, such as MinIO.
 
@@ -163,24 +159,13 @@ class S3Bucket(
     def basepath(self, value: str) -> None:
         self.bucket_folder = value
 
+    def _bucket(self) -> str:
+        return self.bucket_name
+
     def _objects(self) -> S3Folders:
         return S3Folders.open(self.credentials, self.bucket_name)
 
-    def _key(self, path: str | Path) -> str:
-        key = object_key(self.bucket_folder, path)
-        if not key:
-            raise ValueError("path is empty; give the key of an object.")
-        return key
-
-    def _prefix(self, folder: str | Path | None) -> str:
-        return folder_prefix(self.bucket_folder, folder)
-
     # Folders as deployment storage
-
-    def _get_directory(
-        self, from_path: str | None, local_path: str | None, stop: threading.Event | None = None
-    ) -> None:
-        self._objects().download_folder(self._prefix(from_path), absolute(local_path or "."), stop=stop)
 
     async def aget_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
         """Async form of `get_directory`."""
@@ -199,19 +184,6 @@ class S3Bucket(
             NotADirectoryError: If `local_path` is a file.
         """
         self._get_directory(from_path, local_path)
-
-    def _put_directory(
-        self,
-        local_path: str | None,
-        to_path: str | None,
-        ignore_file: str | None,
-        stop: threading.Event | None = None,
-    ) -> int:
-        lines = read_ignore_file(ignore_file) if ignore_file else None
-        summary = self._objects().upload_folder(
-            absolute(local_path or "."), self._prefix(to_path), ignore_lines=lines, stop=stop
-        )
-        return summary.files
 
     async def aput_directory(
         self, local_path: str | None = None, to_path: str | None = None, ignore_file: str | None = None

@@ -40,11 +40,11 @@ from prefect.tasks import task
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.message_trigger import TriggerCounts
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._sqs_queue import OutgoingMessage, SqsMessage, SqsQueue
 from ._sqs_trigger import SqsFlowTrigger
-from ._sqs_trigger_run import TriggerCounts
 from .credentials import AwsCredentials
 
 __all__ = [

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ProfileNotFound, UnknownServiceError
 
 from prefect_aws import errors
-from prefect_aws._clients import SharedValues, client_for, session_for
+from prefect_aws._clients import client_for, session_for
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, ClientType, MinIOCredentials
 from prefect_integration_tests.backends.aws_stub import Fault
@@ -226,21 +226,6 @@ def test_many_threads_build_one_client() -> None:
         thread.join()
     assert len(found) == 16
     assert len(set(map(id, found))) == 1
-
-
-def test_kept_values_are_bounded_and_the_least_used_goes_first() -> None:
-    values: SharedValues[str] = SharedValues(2)
-    for key in ("a", "b", "a", "c"):
-        values.get(key, lambda key=key: f"first {key}")
-    assert values.get("a", lambda: "second a") == "first a"
-    assert values.get("b", lambda: "second b") == "second b"
-
-
-def test_a_failed_build_is_not_kept() -> None:
-    values: SharedValues[str] = SharedValues(2)
-    with pytest.raises(ZeroDivisionError):
-        values.get("a", lambda: str(1 // 0))
-    assert values.get("a", lambda: "fine") == "fine"
 
 
 def test_nothing_that_is_kept_holds_the_secret_in_plain_text(canary: str) -> None:

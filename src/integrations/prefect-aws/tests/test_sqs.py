@@ -18,7 +18,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 
 from prefect_aws import AwsCredentials, errors, sqs
-from prefect_aws._sqs_trigger_run import find_value
 from prefect_aws.sqs import (
     OutgoingMessage,
     SqsFlowTrigger,
@@ -33,6 +32,7 @@ from prefect_aws.sqs import (
     send_message,
     send_messages,
 )
+from prefect_integration_kit.message_actions import find_value
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.aws_stub import Fault, HangUp
 
@@ -598,7 +598,8 @@ async def test_a_cancelled_trigger_leaves_nothing_running(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert asyncio.all_tasks() - before == set()
-    assert trigger._runs == []
+    assert not trigger._runs
+    assert trigger.health().state == "stopped"
 
 
 def test_a_served_trigger_stops_when_the_process_is_told_to_end(

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
@@ -128,7 +128,7 @@ def download_bundle(store: BundleStore, key: str, folder: Path) -> Path:
     return _download(store, bundle_key(key), folder)[0]
 
 
-def execute_stored_bundle(store: BundleStore, key: str) -> None:
+def execute_stored_bundle(store: BundleStore, key: str, *, delete: Callable[[str], object] | None = None) -> None:
     """Run the flow of a bundle as Prefect does, in a process of its own, and wait for its end.
 
     Files that belong to the bundle are unpacked into the working directory first. Packages that the flow was pickled
@@ -139,6 +139,9 @@ def execute_stored_bundle(store: BundleStore, key: str) -> None:
     Args:
         store: Where the bundle is.
         key: Key of the bundle.
+        delete: Given the key, deletes the bundle. It is called once the flow run has ended, and its errors are logged.
+            A bundle that is deleted cannot be run again, by a retry in the UI either. Files beside it stay, since
+            bundles with the same files share one archive.
 
     Raises:
         BundleRefused: If the bundle or its files are not what was uploaded, are none, or are not safe to unpack;
@@ -153,12 +156,15 @@ def execute_stored_bundle(store: BundleStore, key: str) -> None:
         path, metadata = _download(store, bundle_key(key), folder)
         bundle = _parse(path, store.url(key))
         _compare_python(metadata.get(PYTHON), store.url(key))
-        if _is_over(bundle):
+        if (state := _final_state(bundle)) is not None:
+            logger.info("Flow run '%s' is %s already and is not run again.", bundle["flow_run"].get("name"), state)
+            _delete_if_ended(bundle, delete, bundle_key(key), store)
             return
         if files_key := bundle.get("files_key"):
             _fetch_files(store, bundle_key(files_key), folder)
     _spare_installation(bundle)
     run_coro_as_sync(execute_bundle(bundle))
+    _delete_if_ended(bundle, delete, bundle_key(key), store)
 
 
 def _fetch_files(store: BundleStore, key: str, folder: Path) -> None:
@@ -209,18 +215,27 @@ def _parse(path: Path, url: str) -> dict[str, Any]:
     return cast("dict[str, Any]", bundle)
 
 
-def _is_over(bundle: dict[str, Any]) -> bool:
-    """Say whether the flow run has ended. Prefect's own engine would run a Completed one again."""
+def _final_state(bundle: dict[str, Any]) -> str | None:
+    """Return the name of the state that the run ended in. Prefect's own engine would run a Completed one again."""
     from prefect import get_client
     from prefect.client.schemas.objects import FlowRun
 
     flow_run = FlowRun.model_validate(bundle["flow_run"])
     with get_client(sync_client=True) as client:
         state = client.read_flow_run(flow_run.id).state
-    if state is None or not state.is_final():
-        return False
-    logger.info("Flow run '%s' is %s already and is not run again.", flow_run.name, state.name)
-    return True
+    return None if state is None or not state.is_final() else state.name or state.type.value
+
+
+def _delete_if_ended(
+    bundle: dict[str, Any], delete: Callable[[str], object] | None, key: str, store: BundleStore
+) -> None:
+    if delete is None:
+        return
+    try:
+        if _final_state(bundle) is not None:
+            delete(key)
+    except Exception as exc:  # noqa: BLE001 - the flow has run; a bundle that stays is no reason to say it has not
+        logger.warning("%s was not deleted: %s", store.url(key), exc)
 
 
 def _compare_python(uploaded_by: str | None, url: str) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "Task",
     "async_dispatch",
     "async_task",
+    "await_to_end",
     "is_in_async_context",
     "is_in_sync_run",
     "run_coro_as_sync",
@@ -88,13 +89,32 @@ async def run_stoppable(body: Callable[[Brake], R]) -> R:
         return work.result()
     except asyncio.CancelledError:
         brake.set()
-        with anyio.CancelScope(shield=True):
-            while not work.done():  # cancelled once more, it still must not leave the body behind
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([work])
-        if not work.cancelled():
-            work.exception()  # seen: the cancellation is what the caller gets
+        await _outlast(work)
         raise
+
+
+async def await_to_end(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Await what must not be left half done; a cancellation is raised when it has ended.
+
+    Args:
+        coroutine: What to await. It is not cancelled itself.
+    """
+    work = asyncio.ensure_future(coroutine)
+    try:
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        await _outlast(work)
+        raise
+    return work.result()
+
+
+async def _outlast(work: asyncio.Future[Any]) -> None:
+    with anyio.CancelScope(shield=True):
+        while not work.done():  # cancelled once more, it still must not leave the work behind
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+    if not work.cancelled():
+        work.exception()  # seen: the cancellation is what the caller gets
 
 
 def is_in_sync_run() -> bool:

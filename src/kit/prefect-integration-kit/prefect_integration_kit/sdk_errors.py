@@ -10,9 +10,17 @@ from __future__ import annotations
 import copy
 import importlib
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
+
+from pydantic import SecretBytes, SecretStr
+
+from .redact import Redactor, Secret
+
+# What is shorter stands in every other word, and hiding it would only garble the message; what is longer is not
+# repeated by a service as a whole, and takes the redactor minutes to prepare.
+_MIN_MASKED, _MAX_MASKED = 4, 2000
 
 
 class TranslatedError(Exception):
@@ -109,3 +117,76 @@ def _rebuild(
     error = cls(message)
     vars(error).update(state)
     return error
+
+
+def mask_secrets(exc: BaseException, secrets: Iterable[Secret], *, within: Collection[str] = ()) -> None:
+    """Mask secrets in an exception and in those behind it, in place: they stay visible as the causes of a translation.
+
+    Services repeat refused values in their messages.
+
+    Args:
+        exc: Any exception. Instances of `OSError` are left as they are: what they say is the system's.
+        secrets: Values that the request carried. Fewer than 4 characters are not masked.
+        within: Names of attributes that hold objects of the SDK; texts that are attributes of those are masked, too.
+    """
+    errors = [error for error in causes(exc) if not isinstance(error, OSError)]
+    states = [state for error in errors for name in within if hasattr(state := getattr(error, name, None), "__dict__")]
+    text = "".join(f"{error.args!r} {vars(error)!r}" for error in errors)
+    text += "".join(f"{_texts(state)!r}" for state in states)
+    redactor = Redactor(part for secret in secrets for part in _parts_to_mask(secret, text))
+    if not redactor.found_in(text):
+        return
+    for error in errors:
+        error.args = tuple(_masked(error.args, redactor))
+        for name, value in vars(error).items():
+            setattr(error, name, _masked(value, redactor))
+    for state in states:
+        for name, value in _texts(state).items():
+            setattr(state, name, _masked(value, redactor))
+
+
+def _texts(state: Any) -> dict[str, str | bytes]:
+    members = cast("dict[str, Any]", vars(state))
+    return {name: value for name, value in members.items() if isinstance(value, str | bytes)}
+
+
+def causes(exc: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those behind it, the outermost first.
+
+    Args:
+        exc: Any exception; there is none behind `None`.
+    """
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _parts_to_mask(secret: Secret, text: str) -> list[str]:
+    """What of a secret to look for: all of it, but of a long one only lines that are there, to be quick."""
+    plain = secret.get_secret_value() if isinstance(secret, SecretStr | SecretBytes) else secret or ""
+    plain = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
+    if len(plain) < _MIN_MASKED:
+        return []
+    if len(plain) <= _MAX_MASKED:
+        return [plain]
+    return [line for line in plain.splitlines() if len(line) >= _MIN_MASKED and line in text]
+
+
+def _masked(value: Any, redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return redactor.redact(value)
+    if isinstance(value, bytes):
+        return redactor.redact(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if isinstance(value, dict):
+        members = cast("dict[Any, Any]", value)
+        masked = {key: _masked(member, redactor) for key, member in members.items()}
+        if type(members) is dict:
+            return masked
+        members.update(masked)  # an answer of an HTTP client, which has attributes, too
+        return members
+    if type(value) in (list, tuple):
+        items = cast("list[Any] | tuple[Any, ...]", value)
+        return type(items)(_masked(item, redactor) for item in items)
+    return value

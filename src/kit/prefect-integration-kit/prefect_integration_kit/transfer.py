@@ -42,12 +42,13 @@ class NameNotText(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RemoteObject:
-    """One object as a listing shows it."""
+    """One object as a listing shows it; `checksum` in a form that its engine understands."""
 
     key: str
     size_bytes: int
     modified: datetime | None = None
     etag: str | None = None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Download:
     target: Path
     size_bytes: int
     modified: datetime | None = None
+    checksum: str | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -134,7 +136,7 @@ def plan_download(objects: Iterable[RemoteObject], prefix: str, destination: Pat
     for item in objects:
         relative = relative_key(item.key, prefix)
         if relative:  # otherwise the marker of the folder itself
-            yield Download(item.key, targets.of(relative, item.key), item.size_bytes, item.modified)
+            yield Download(item.key, targets.of(relative, item.key), item.size_bytes, item.modified, item.checksum)
 
 
 class _Targets:

@@ -37,6 +37,12 @@ def logger_of(worker: AnyWorker) -> Logger:
     return worker._logger
 
 
+def pool_id_of(worker: AnyWorker) -> UUID | None:
+    """ID of the worker's pool; `None` before the worker has synchronised with the API."""
+    pool = worker._work_pool
+    return pool.id if pool is not None else None
+
+
 def is_submitting(worker: AnyWorker, flow_run_id: UUID) -> bool:
     """Say whether the worker is submitting a run at this moment."""
     return flow_run_id in worker._submitting_flow_run_ids

@@ -237,6 +237,25 @@ def test_a_stored_bundle_runs_with_its_files_once_and_leaves_no_download(
     assert (workdir / "said.txt").read_text() == "hello3"
     assert state_of(stored) == "Completed"
 
+    deleted: list[str] = []
+    execute_stored_bundle(store, "/k", delete=deleted.append)
+    assert deleted == ["k"]
+
+
+def test_a_bundle_is_deleted_once_its_run_has_ended_and_a_failure_of_that_is_only_logged(
+    stored: dict[str, Any], store: FolderStore, workdir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    states: list[str] = []
+
+    def refuse(key: str) -> None:
+        states.append(f"{key} {state_of(stored)}")
+        raise PermissionError("may not delete")
+
+    write_stored(stored, store, dependencies="")
+    execute_stored_bundle(store, "k", delete=refuse)
+    assert states == ["k Completed"]
+    assert "was not deleted: may not delete" in caplog.text
+
 
 def test_files_are_compared_with_the_digest_that_names_them(
     stored: dict[str, Any], store: FolderStore, workdir: Path

@@ -213,3 +213,20 @@ def test_the_sdk_lists_when_the_store_does_not_answer():
         )
         assert [item.key for item in found] == ["a/1"]
     assert asked == [None]
+
+
+@pytest.mark.parametrize("size", [10, CHUNK_BYTES + 1])
+@pytest.mark.parametrize("intact", [True, False])
+def test_what_does_not_pass_the_check_is_downloaded_again(tmp_path: Path, size: int, intact: bool) -> None:
+    store = MemoryStore()
+    obstore.put(store, "k", bytes(size))
+    behind, seen = Recorder(), list[tuple[str, int]]()
+
+    def is_intact(item: Download, part: Path) -> bool:
+        seen.append((item.key, part.stat().st_size))
+        return intact
+
+    with NativeEngine(store, behind, is_intact=is_intact) as engine:
+        engine.download(Download("k", tmp_path, size), tmp_path / "part", GO)
+    assert seen == [("k", size)]
+    assert behind.asked == ([] if intact else ["k"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from prefect_integration_kit.sdk_errors import TranslatedError, combined
+from prefect_integration_kit.sdk_errors import TranslatedError, combined, mask_secrets
 
 
 class BoxError(TranslatedError):
@@ -164,3 +164,24 @@ def test_a_copy_shares_no_collection_with_the_original() -> None:
     again.response["fields"]["a"] = 1
     again.seen.append(2)
     assert (error.response, error.seen) == ({"fields": {}}, [1])
+
+
+class _Call:
+    """What an SDK keeps of a call beside its exception."""
+
+    def __init__(self, said: str) -> None:
+        self.said, self.raw, self.attempts = said, said.encode(), 1
+
+
+@pytest.mark.parametrize("secret", ["hunter22", b"hunter22", "begin\n" + "x" * 3000 + "\nhunter22\n"])
+def test_secrets_are_masked_in_what_an_sdk_keeps_beside_its_exceptions(secret):
+    error = ValueError("refused")
+    error.call = _Call("hunter22 is not valid")  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        raise RuntimeError("failed") from error
+    except RuntimeError as exc:
+        mask_secrets(exc, [secret], within=["call", "other"])
+    call: Any = vars(error)["call"]
+    assert "hunter22" not in call.said + call.raw.decode()
+    assert call.said.endswith(" is not valid")
+    assert call.attempts == 1

@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .._clients import SharedValues
+from prefect_integration_kit.kept import SharedValues
+
 from ..errors import AwsInvalidRequest, aws_errors
 
 _KEPT_SECONDS = 300.0

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import Literal
+from dataclasses import dataclass
 
-ObserverState = Literal["starting", "healthy", "degraded", "stopped"]
+from prefect_integration_kit import health
+from prefect_integration_kit.health import Health
+from prefect_integration_kit.health import State as ObserverState
+
+__all__ = ["EcsObserverHealth", "HealthMonitor", "ObserverState", "combined"]
 
 
 @dataclass(frozen=True)
-class EcsObserverHealth:
-    """How the observer was at one moment.
+class EcsObserverHealth(Health):
+    """How the observer was at one moment; it is healthy while events that are in the queue are heard of.
 
     Attributes:
         state: `starting` until the queue has answered, `healthy` while it does, `degraded` after failures in a row, and
@@ -23,24 +25,8 @@ class EcsObserverHealth:
         recent_errors: What the last failures said, the latest at the end.
     """
 
-    state: ObserverState = "stopped"
-    since: datetime | None = None
-    last_success: datetime | None = None
-    consecutive_failures: int = 0
-    recent_errors: tuple[str, ...] = ()
 
-    @property
-    def is_healthy(self) -> bool:
-        """Whether events that are in the queue are heard of."""
-        return self.state == "healthy"
-
-    @property
-    def last_error(self) -> str | None:
-        """What the last failure said; `None` if there was none."""
-        return self.recent_errors[-1] if self.recent_errors else None
-
-
-class HealthMonitor:
+class HealthMonitor(health.HealthMonitor[EcsObserverHealth]):
     """Counts successes and failures of one kind of request. Any thread may read `health`.
 
     Args:
@@ -51,40 +37,7 @@ class HealthMonitor:
     """
 
     def __init__(self, subject: str, logger: logging.Logger, *, patience: int, memory: int) -> None:
-        self._subject = subject
-        self._logger = logger
-        self._patience = patience
-        self._memory = memory
-        self.health = EcsObserverHealth()
-
-    def starting(self) -> None:
-        """Note that requests are about to be made."""
-        self._become("starting", consecutive_failures=0)
-
-    def stopped(self) -> None:
-        """Note that no more requests will be made."""
-        self._become("stopped", consecutive_failures=0)
-
-    def succeeded(self) -> None:
-        """Note that a request was answered."""
-        if self.health.state == "degraded":
-            failures = self.health.consecutive_failures
-            self._logger.info("%s: back after %d failures.", self._subject, failures)
-        self._become("healthy", consecutive_failures=0, last_success=datetime.now(timezone.utc))
-
-    def failed(self, error: str) -> None:
-        """Note that a request failed, and why."""
-        failures = self.health.consecutive_failures + 1
-        is_degraded = failures >= self._patience
-        if is_degraded and self.health.state != "degraded":
-            self._logger.warning("%s: %d failures in a row; trying on. %s", self._subject, failures, error)
-        errors = (*self.health.recent_errors, error)[-self._memory :]
-        state = "degraded" if is_degraded else self.health.state
-        self._become(state, consecutive_failures=failures, recent_errors=errors)
-
-    def _become(self, state: ObserverState, **changes: object) -> None:
-        since = self.health.since if state == self.health.state else datetime.now(timezone.utc)
-        self.health = replace(self.health, state=state, since=since, **changes)
+        super().__init__(subject, logger, EcsObserverHealth(), patience=patience, memory=memory)
 
 
 def combined(queue: EcsObserverHealth, *others: EcsObserverHealth) -> EcsObserverHealth:

@@ -13,13 +13,13 @@ import anyio.abc
 from prefect.exceptions import InfrastructureNotFound
 
 from prefect_integration_kit import workers
+from prefect_integration_kit.background import Background, end
+from prefect_integration_kit.cancellation import Cancellation
 from prefect_integration_kit.settlement import Ended, Settled, settle
 from prefect_integration_kit.waiting import Backoff, aretry
 
 from ..errors import DockerError, DockerNotFound
 from . import starting
-from .background import Background, end
-from .cancellation import Cancellation
 from .collection import Collection
 from .documents import has_terminal, name_of
 from .engine import Engine, Engines
@@ -78,7 +78,14 @@ class DockerRuns:
     def open(self) -> None:
         """Begin to look after cancelled runs; where the worker serves its pool, after what was left behind, too."""
         self._background.open()
-        self._background.start(Cancellation(self._worker, self).repeat())
+        cancellation = Cancellation(
+            self._worker,
+            running=self.running,
+            stop=self._stop_cancelled,
+            interval_seconds=self.settings.watch_interval_seconds,
+            grace_seconds=self.settings.cancellation_grace_seconds,
+        )
+        self._background.start(cancellation.repeat())
         if self.serving:
             self._serving.open()
             self._serving.start(DockerReconciliation(self._worker, self).repeat())
@@ -245,6 +252,10 @@ class DockerRuns:
             await container.engine.stop(container.container_id, self.settings.stop_grace_seconds)
         except DockerError as exc:
             workers.logger_of(self._worker).warning("Container '%s' could not be stopped: %s", container.name, exc)
+
+    async def _stop_cancelled(self, container: Container) -> None:
+        await container.engine.stop(container.container_id, self.settings.stop_grace_seconds)
+        workers.logger_of(self._worker).info("Stopped container '%s': its flow run was cancelled.", container.name)
 
     async def _remove(self, container: Container) -> None:
         try:

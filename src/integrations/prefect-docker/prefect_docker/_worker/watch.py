@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from prefect_integration_kit.background import end
+
 from . import labels as names
-from .background import end
 from .documents import has_ended, part
 from .engine import LIVE
 

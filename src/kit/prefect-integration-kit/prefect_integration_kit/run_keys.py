@@ -1,12 +1,18 @@
-"""Keys by which AWS recognises a request that a retried task makes again."""
+"""Keys by which another service recognises a request that a retried task makes again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+_REMEMBERED = 10_000
+_lock = threading.Lock()
+_calls: OrderedDict[tuple[uuid.UUID, int, str], int] = OrderedDict()
 
 
 class RunKey(NamedTuple):
@@ -31,13 +37,15 @@ class RunKey(NamedTuple):
             yield f"{self.text}-{number}"
 
 
-def run_key(request: Mapping[str, Any]) -> RunKey:
+def run_key(request: Mapping[str, Any], *, counts_calls: bool = False) -> RunKey:
     """Make the key of a request: the same for all retries of a task run, another one for each task run.
 
     Outside of a task each call has a key of its own.
 
     Args:
         request: What is asked for; two different requests of one task run have different keys.
+        counts_calls: Whether one task run may ask for the same several times, as the body of a task can: the second
+            call then has a key of its own, which is that of the second call in a retry, too.
     """
     from prefect.context import TaskRunContext
 
@@ -45,4 +53,16 @@ def run_key(request: Mapping[str, Any]) -> RunKey:
     digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()[:8]
     run_id = uuid.uuid4() if context is None else context.task_run.id
     attempts = 1 if context is None else max(1, context.task_run.run_count)
+    if counts_calls and context is not None:
+        number = _count(run_id, attempts, digest)
+        digest = digest if number == 1 else hashlib.sha256(f"{digest}-{number}".encode()).hexdigest()[:8]
     return RunKey(f"prefect-{run_id}-{digest}", attempts)
+
+
+def _count(run_id: uuid.UUID, attempt: int, digest: str) -> int:
+    key = (run_id, attempt, digest)
+    with _lock:
+        number = _calls[key] = _calls.pop(key, 0) + 1
+        if len(_calls) > _REMEMBERED:
+            _calls.popitem(last=False)
+    return number

@@ -1,38 +1,58 @@
-"""Stop the containers of cancelled runs that do not end by themselves."""
+"""Stop the infrastructure of cancelled runs that do not end by themselves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 import anyio
 
-from prefect_integration_kit import workers
-
-from ..errors import DockerError
+from . import workers
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
+    from prefect.workers.base import BaseWorker
 
-    from ..worker import DockerWorker
-    from .runs import DockerRuns
-    from .starting import Container
+T = TypeVar("T")
 
 _RUNS_AT_ONCE = 200
 
 
-class Cancellation:
-    """Looks for runs that were cancelled while their container runs.
+class Cancellation(Generic[T]):
+    """Looks for runs that were cancelled while their infrastructure runs.
 
     Prefect's own worker stops only what has not begun. What runs is asked to end by the process in the container; one
     that hangs, or has lost its way to the API, does not hear it.
     """
 
-    def __init__(self, worker: DockerWorker, runs: DockerRuns, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        worker: BaseWorker[Any, Any, Any],
+        *,
+        running: Mapping[UUID, T],
+        stop: Callable[[T], Awaitable[Any]],
+        interval_seconds: float,
+        grace_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Say for which worker.
+
+        Args:
+            worker: The worker; it must be open before the first look.
+            running: What it has running, by flow run, as it is at each look.
+            stop: Stops one; called again at the next look for as long as that runs.
+            interval_seconds: How long to wait between two looks.
+            grace_seconds: How long a cancelled run has to end by itself. One that has not begun has nothing to tidy up,
+                and is stopped at once.
+            monotonic: A clock that never goes back, in seconds.
+        """
         self._worker = worker
-        self._runs = runs
+        self._running = running
+        self._stop_one = stop
+        self._interval_seconds = interval_seconds
+        self._grace_seconds = grace_seconds
         self._monotonic = monotonic
         self._since: dict[UUID, float] = {}
         self._is_in_trouble = False
@@ -40,7 +60,7 @@ class Cancellation:
     async def repeat(self) -> None:
         """Look for ever. What goes wrong is said once and tried again."""
         while True:
-            await anyio.sleep(self._runs.settings.watch_interval_seconds)
+            await anyio.sleep(self._interval_seconds)
             try:
                 await self.look()
             except Exception as exc:  # noqa: BLE001 - it must go on for as long as the worker does
@@ -54,33 +74,28 @@ class Cancellation:
         """Look once, and stop what had time to end by itself.
 
         Raises:
-            DockerError: If an engine refuses to stop one; the others have been stopped.
+            Exception: What `stop` raises; the others have been stopped.
         """
         cancelled = await self._cancelled_runs()
         now = self._monotonic()
         self._since = {run_id: self._since.get(run_id, now) for run_id in cancelled}
-        due: list[Container] = []
+        due: list[T] = []
         for run_id, flow_run in cancelled.items():
-            container = self._runs.running.get(run_id)
-            # A run that has not begun has nothing to tidy up.
-            grace = self._runs.settings.cancellation_grace_seconds if flow_run.start_time is not None else 0.0
-            if container is not None and now - self._since[run_id] >= grace:
-                due.append(container)
-        failures: list[DockerError] = []
+            grace = self._grace_seconds if flow_run.start_time is not None else 0.0
+            if run_id in self._running and now - self._since[run_id] >= grace:
+                due.append(self._running[run_id])
+        failures: list[Exception] = []
         async with anyio.create_task_group() as group:
-            for container in due:
-                group.start_soon(self._stop, container, failures)
+            for item in due:
+                group.start_soon(self._stop, item, failures)
         if failures:
             raise failures[0]
 
-    async def _stop(self, container: Container, failures: list[DockerError]) -> None:
-        logger = workers.logger_of(self._worker)
+    async def _stop(self, item: T, failures: list[Exception]) -> None:
         try:
-            await container.engine.stop(container.container_id, self._runs.settings.stop_grace_seconds)
-        except DockerError as exc:
+            await self._stop_one(item)
+        except Exception as exc:  # noqa: BLE001 - raised by the caller, after the others
             failures.append(exc)
-        else:
-            logger.info("Stopped container '%s': its flow run was cancelled.", container.name)
 
     async def _cancelled_runs(self) -> dict[UUID, FlowRun]:
         from prefect.client.schemas.filters import (
@@ -91,7 +106,7 @@ class Cancellation:
         )
         from prefect.client.schemas.objects import StateType
 
-        running = list(self._runs.running)
+        running = list(self._running)
         types = FlowRunFilterStateType(any_=[StateType.CANCELLING, StateType.CANCELLED])
         cancelled: dict[UUID, FlowRun] = {}
         for start in range(0, len(running), _RUNS_AT_ONCE):
