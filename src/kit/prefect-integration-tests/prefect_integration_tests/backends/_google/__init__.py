@@ -1,0 +1,1 @@
+"""What Google's services on this machine are made of."""
