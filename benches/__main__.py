@@ -12,10 +12,13 @@ NAMES = (
     "import_cost",
     "shell_output",
     "s3_folder",
+    "gcs_folder",
+    "bigquery_fetch",
     "docs_reference",
     "ecs_submissions",
     "docker_runs",
     "kube_observer",
+    "cloud_run_calls",
 )
 
 

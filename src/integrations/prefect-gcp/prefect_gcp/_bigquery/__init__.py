@@ -1,0 +1,1 @@
+"""BigQuery: jobs, their configuration, and rows."""

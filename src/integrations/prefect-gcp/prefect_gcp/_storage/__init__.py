@@ -1,0 +1,1 @@
+"""Cloud Storage, behind `prefect_gcp.cloud_storage`."""

@@ -1,0 +1,1 @@
+"""What the Vertex AI worker is made of."""
