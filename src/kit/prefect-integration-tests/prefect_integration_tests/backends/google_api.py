@@ -104,8 +104,11 @@ class GoogleApi:
             build: Any = getattr(discovery, "build")  # noqa: B009 - it has no types
             options = {"api_endpoint": self.endpoint}
             http = httplib2.Http(timeout=60)
-            self._clients[key] = build(api, version, http=http, client_options=options, static_discovery=True)
-        return self._clients[key]
+            client = build(api, version, http=http, client_options=options, static_discovery=True)
+            self._clients[key] = (client, http)
+        client, http = self._clients[key]
+        http.close()  # the server may have closed what was kept open: `cut_connections`
+        return client
 
     def check_tokens(self, check: Callable[[str], str | None]) -> None:
         """Look at bearer tokens from now on, until the reset.
