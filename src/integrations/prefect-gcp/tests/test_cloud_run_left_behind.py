@@ -67,6 +67,7 @@ async def test_a_run_whose_worker_died_is_looked_after_by_the_next(pool: Pool, a
     async with pool.worker(limit=1) as worker:
         await JobReconciliation(worker, worker.job_runs).reconcile()
         assert worker.job_runs.is_busy_with(run.id)
+        await until(lambda: api.run.running, "a container")
         api.run.end(exit_code=5)
         await until(lambda: not worker.job_runs.is_busy_with(run.id), "the end")
         await until(lambda: not api.run.jobs, "the deletion")
@@ -81,6 +82,7 @@ async def test_a_run_without_an_identifier_finds_its_job_by_its_name(pool: Pool,
     async with get_client() as client, pool.worker() as worker:
         await JobReconciliation(worker, worker.job_runs).reconcile()
         assert (await client.read_flow_run(run.id)).infrastructure_pid == name
+        await until(lambda: api.run.running, "a container")
         api.run.end()
         await until(lambda: not api.run.jobs, "the deletion")
     assert len(api.calls_of("*.jobs.run")) == 1
@@ -139,7 +141,7 @@ async def test_jobs_of_runs_that_are_over_are_deleted_when_they_are_old_and_no_o
         await JobSweep(worker, worker.job_runs, now=_later(2)).sweep()
     left = {job["name"].rpartition("/")[2] for job in api.run.jobs}
     assert left == {names["alive"], names["kept"], names["foreign"]}
-    assert api.run.running == 3
+    await until(lambda: api.run.running == 3, "the other containers")
 
 
 async def test_a_job_that_could_not_be_deleted_is_swept_later(pool: Pool, api: GoogleApi) -> None:
@@ -163,5 +165,6 @@ async def test_the_worker_s_limit_counts_runs_until_their_job_has_ended(pool: Po
             await worker._initiate_run(run, pool.configure(run))
         limiter = worker._limiter
         assert limiter.borrowed_tokens == 2
+        await until(lambda: api.run.running == 2, "both containers")
         api.run.end()
         await until(lambda: limiter.borrowed_tokens == 0, "both ends")
