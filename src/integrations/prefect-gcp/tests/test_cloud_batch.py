@@ -200,10 +200,7 @@ async def test_a_wait_that_is_cancelled_while_the_start_is_under_way_leaves_no_j
     empty_google_api.on_call.append(look)
     empty_google_api.fail("batch.projects.locations.jobs.create", when="slow", delay_seconds=0.3)
     waiting = asyncio.create_task(acloud_batch_submit_and_wait.fn(JOB, REGION, credentials, **FAST))
-    while not asked.is_set():
-        await asyncio.sleep(0.01)
-        if empty_google_api.calls_of("*.create"):
-            break
+    assert await asyncio.to_thread(asked.wait, 10)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -12,6 +12,7 @@ from prefect.exceptions import InfrastructureNotFound
 from prefect.states import Cancelled, Cancelling, Completed, Paused, Running
 
 from prefect_gcp.errors import GcpError, GcpInvalidRequest, GcpJobFailed
+from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.google_api import GoogleApi
 
 from ._cloud_run import PROJECT, REGION, Pool, Started, logs_of, quicken, state_of, until
@@ -128,10 +129,11 @@ async def test_a_run_that_never_reports_crashes_after_a_grace(
         await client.set_flow_run_state(run.id, Running(), force=True)
     async with pool.worker() as worker:
         await worker.run(run, pool.configure(run))
-        for _ in range(100):
-            if (await state_of(run)).is_crashed():
-                break
-            await asyncio.sleep(0.1)
+
+        async def crashed() -> bool | None:
+            return (await state_of(run)).is_crashed() or None
+
+        await apoll(crashed, subject="the crash", interval_seconds=0.1, timeout_seconds=20)
     assert "ended without reporting" in str((await state_of(run)).message)
 
 

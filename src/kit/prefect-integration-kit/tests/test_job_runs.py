@@ -18,6 +18,7 @@ from prefect_integration_kit._job_sweep import to_delete
 from prefect_integration_kit.job_service import JobService, Seen
 from prefect_integration_kit.job_settings import JobRunSettings
 from prefect_integration_kit.settlement import Ended
+from prefect_integration_kit.waiting import apoll
 
 LOGGER = logging.getLogger("test-jobs")
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -89,6 +90,13 @@ class Watched:
         return asyncio.create_task(self.poller.wait(name))
 
 
+async def _until(look: Callable[[], bool]) -> None:
+    async def seen() -> bool | None:
+        return look() or None
+
+    await apoll(seen, subject="what is waited for", interval_seconds=0.01, timeout_seconds=10)
+
+
 async def _result(task: asyncio.Task[Seen | None]) -> Seen | None:
     return await asyncio.wait_for(task, 10)
 
@@ -97,8 +105,7 @@ async def test_many_jobs_are_looked_at_in_one_list() -> None:
     jobs = Jobs(*(f"job-{number}" for number in range(200)))
     watched = Watched(jobs)
     tasks = [watched.wait(name) for name in jobs.jobs]
-    while len(jobs.calls) < 3:
-        await asyncio.sleep(0.01)
+    await _until(lambda: len(jobs.calls) >= 3)
     assert set(jobs.calls) == {"list"}
     for name in list(jobs.jobs):
         jobs.end(name)
@@ -111,9 +118,7 @@ async def test_nothing_is_asked_when_nothing_is_waited_for() -> None:
     watched = Watched(jobs)
     jobs.end("a")
     await _result(watched.wait("a"))
-    asked = len(jobs.calls)
-    await asyncio.sleep(0.1)
-    assert len(jobs.calls) == asked
+    await _until(lambda: asyncio.all_tasks() == {asyncio.current_task()})  # nothing goes on that could ask
 
 
 async def test_an_end_that_the_list_does_not_explain_is_looked_at_by_itself() -> None:
@@ -141,8 +146,7 @@ async def test_a_failing_look_is_said_once_and_repeated(caplog: pytest.LogCaptur
     jobs.failures = [OSError("broken")] * 3
     watched = Watched(jobs)
     task = watched.wait("a")
-    while jobs.failures:
-        await asyncio.sleep(0.01)
+    await _until(lambda: not jobs.failures)
     jobs.end("a")
     with caplog.at_level(logging.INFO):
         assert await _result(task) is not None
@@ -155,8 +159,7 @@ async def test_jobs_that_cannot_be_listed_are_looked_at_one_by_one() -> None:
     jobs.failures = [PermissionError("may not list")]
     watched = Watched(jobs)
     task = watched.wait("a")
-    while jobs.calls.count("inspect a") < 2:
-        await asyncio.sleep(0.01)
+    await _until(lambda: jobs.calls.count("inspect a") >= 2)
     jobs.end("a")
     assert await _result(task) is not None
     assert jobs.calls.count("list") == 1

@@ -12,6 +12,7 @@ from prefect_integration_kit.message_actions import CallHandler, Malformed, find
 from prefect_integration_kit.message_trigger import MessageSource, Runs, TriggerCounts, TriggerRun
 from prefect_integration_kit.remote_work import Failures
 from prefect_integration_kit.sdk_errors import TranslatedError
+from prefect_integration_kit.waiting import apoll
 
 
 class Busy(TranslatedError):
@@ -142,15 +143,16 @@ async def test_messages_are_kept_while_they_are_worked_on_and_no_longer(fake_clo
 
     async def handle(letter: Letter) -> None:
         before = len(source.kept)
-        while len(source.kept) < before + 3:
-            await asyncio.sleep(0.001)
+
+        async def kept_on() -> bool | None:
+            return len(source.kept) >= before + 3 or None
+
+        await apoll(kept_on, subject="three renewals", interval_seconds=0.001, timeout_seconds=10)
 
     assert (await started(source, handle, fake_clock).run(until_empty=True)).started == 2
     assert source.kept[0] == ["1", "2"]
     assert source.kept[-1] == ["2"]
-    known = len(source.kept)
-    await asyncio.sleep(0.01)
-    assert len(source.kept) == known
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing goes on that could keep them
 
 
 async def test_runs_are_stopped_from_anywhere_and_give_back_what_came_too_late(fake_clock: Any) -> None:
