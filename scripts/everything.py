@@ -3,7 +3,9 @@
     python -m scripts.everything                 everything
     python -m scripts.everything -k wait         with arguments for pytest
 
-A package that fails does not keep the others from being tested. What failed, and one closing line for all, come last.
+Two packages are tested at a time, since tests wait as often as they compute; what each printed is shown when it is
+done. `AT_A_TIME` says otherwise. A package that fails does not keep the others from being tested. What failed, and one
+closing line for all, come last.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
 
 from scripts.workspace import ROOT, packages
 
@@ -58,24 +63,30 @@ class Outcome:
 
 
 def commands(arguments: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """List what to run: a name for each, and the command.
+    """List what to run: a name for each, and the command. Those with most tests come first, so that none runs alone.
 
     Args:
         arguments: Arguments for pytest.
     """
     just = [os.environ.get("JUST", "just")]
-    for package in packages():
+    for package in sorted(packages(), key=lambda package: _size(package.path / "tests"), reverse=True):
         yield package.name, [*just, "test", package.name, *arguments]
     pytest = [sys.executable, "-m", "pytest", "scripts", "-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
     yield "scripts", [*pytest, "-m", "not slow", *arguments]
 
 
-def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = False) -> int:
-    """Run commands one after another, and print what happens as it happens.
+def _size(tests: Path) -> int:
+    """Bytes of a package's tests, which stand for how long they take."""
+    return sum(path.stat().st_size for path in tests.rglob("*.py"))
+
+
+def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = False, at_a_time: int = 1) -> int:
+    """Run commands, and print what each has printed when it is done; of a single one as it happens.
 
     Args:
         named: A name for each, and the command.
         may_be_empty: Whether it is no failure that a command finds no tests.
+        at_a_time: How many run at a time.
 
     Returns:
         The exit code: 0 when no test failed.
@@ -83,14 +94,32 @@ def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = Fals
     outcome = Outcome()
     begun = time.monotonic()
     fine = {0, _NO_TESTS} if may_be_empty else {0}
-    for name, command in named:
-        print(f"\n--- {name}", flush=True)
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+    printing = Lock()
+
+    def test(name: str, command: Sequence[str]) -> None:
+        lines: list[str] = []
+        if at_a_time > 1:
+            print(f"--- {name}: begun", flush=True)
+        else:
+            print(f"\n--- {name}", flush=True)
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process:
             for line in process.stdout or ():
-                print(line, end="", flush=True)
+                lines.append(line)
+                if at_a_time == 1:
+                    print(line, end="", flush=True)
+        with printing:
+            if at_a_time > 1:
+                print(f"\n--- {name}\n{''.join(lines)}", end="", flush=True)
+            for line in lines:
                 outcome.heed(line)
-        if process.returncode not in fine:
-            outcome.broken.append(name)
+            if process.returncode not in fine:
+                outcome.broken.append(name)
+
+    with ThreadPoolExecutor(at_a_time) as pool:
+        for done in [pool.submit(test, name, command) for name, command in named]:
+            done.result()
     print(f"\n--- all together\n{''.join(outcome.spoiled)}", end="")
     if outcome.broken:
         print(f"These failed: {', '.join(outcome.broken)}.")
@@ -100,4 +129,5 @@ def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = Fals
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    raise SystemExit(run(commands(given), may_be_empty=bool(given)))
+    at_a_time = int(os.environ.get("AT_A_TIME", "2"))
+    raise SystemExit(run(commands(given), may_be_empty=bool(given), at_a_time=at_a_time))

@@ -1,4 +1,4 @@
-"""Tests of all packages run one after another, and what they say is put together."""
+"""Tests of all packages run, and what they say is put together."""
 
 from __future__ import annotations
 
@@ -39,6 +39,19 @@ def test_one_failure_does_not_keep_the_others_from_running(
     assert closing.startswith("1 failed, 2 passed, 1 skipped in ")
 
 
+def test_suites_that_run_at_the_same_time_are_shown_one_after_another(
+    suites: list[tuple[str, list[str]]], capfd: pytest.CaptureFixture[str]
+):
+    good, bad, empty = suites
+    assert run([good, bad, empty], may_be_empty=True, at_a_time=3) == 1
+    printed = capfd.readouterr().out
+    parts = {part.partition("\n")[0]: part for part in printed.split("\n--- ")[-4:]}
+    assert parts.keys() == {"good", "bad", "empty", "all together"}
+    assert "1 passed, 1 skipped" in parts["good"]
+    assert "test_wrong" in parts["bad"]
+    assert printed.splitlines()[-1].startswith("1 failed, 2 passed, 1 skipped in ")
+
+
 def test_all_is_well_when_nothing_fails(suites: list[tuple[str, list[str]]], capfd: pytest.CaptureFixture[str]):
     good, _, empty = suites
     assert run([good, empty], may_be_empty=True) == 0
@@ -51,5 +64,5 @@ def test_a_suite_without_tests_is_a_failure_unless_they_were_deselected(suites: 
 
 def test_every_package_and_the_repository_are_tested():
     listed = list(commands(["-k", "x"]))
-    assert [name for name, _ in listed] == [*(package.name for package in packages()), "scripts"]
+    assert sorted(name for name, _ in listed) == sorted([*(package.name for package in packages()), "scripts"])
     assert all(command[-2:] == ["-k", "x"] for _, command in listed)
