@@ -98,10 +98,8 @@ def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = Fals
 
     def test(name: str, command: Sequence[str]) -> None:
         lines: list[str] = []
-        if at_a_time > 1:
-            print(f"--- {name}: begun", flush=True)
-        else:
-            print(f"\n--- {name}", flush=True)
+        with printing:
+            print(f"--- {name}: begun" if at_a_time > 1 else f"\n--- {name}", flush=True)
         with subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as process:
