@@ -274,9 +274,12 @@ class NativeEngine:
 
 
 def _parts(file: BinaryIO, stop: threading.Event) -> Iterator[bytes]:
-    """Read a file part by part; raising here makes obstore abort the upload."""
-    while content := file.read(CHUNK_BYTES):
-        _check(stop)
+    """Read a file part by part; raising here, also at its end, makes obstore abort the upload."""
+    while True:
+        content = file.read(CHUNK_BYTES)
+        _check(stop)  # at the end, too: obstore comes back for more while parts are on their way, and then commits
+        if not content:
+            return
         yield content
 
 

@@ -133,6 +133,14 @@ def test_a_large_file_stops_half_way_and_leaves_no_object(tmp_path: Path) -> Non
             engine.download(Download("k", tmp_path, 5 * CHUNK_BYTES), tmp_path / "part", Countdown(3))
 
 
+def test_an_upload_that_is_stopped_when_its_last_part_was_read_leaves_no_object(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(bytes(3 * CHUNK_BYTES))
+    store = MemoryStore()
+    with NativeEngine(store, Recorder()) as engine, pytest.raises(TransferStopped):
+        engine.upload(Upload(tmp_path / "f", "k", 3 * CHUNK_BYTES), Countdown(4))  # one look before the three parts
+    assert obstore.list(store).collect() == []
+
+
 def test_many_large_files_at_once_are_held_within_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "f").write_bytes(bytes(CHUNK_BYTES))
     held = most = 0
