@@ -1,0 +1,1 @@
+"""What `prefect_integration_kit.git` is made of."""

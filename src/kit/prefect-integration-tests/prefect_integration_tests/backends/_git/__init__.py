@@ -1,0 +1,1 @@
+"""What the local git host is made of."""
