@@ -33,6 +33,7 @@ from prefect_aws.errors import (
     aws_errors,
     error_class,
 )
+from prefect_integration_kit.file_objects import require_binary
 from prefect_integration_kit.files import complete_or_absent
 from prefect_integration_kit.transfer import (
     Download,
@@ -235,7 +236,7 @@ class S3Objects:
 
     def download_to(self, key: str, file: BinaryIO, options: TransferOptions = NO_OPTIONS) -> BinaryIO:
         """Write one object to an open file."""
-        _require_binary(file)
+        require_binary(file)
 
         def attempt() -> bytes | None:
             response = self.client.get_object(Bucket=self.bucket, Key=key, **options.extra_args)
@@ -278,7 +279,7 @@ class S3Objects:
 
     def upload_from(self, file: BinaryIO, key: str, options: TransferOptions = NO_OPTIONS) -> str:
         """Store what an open file holds, from its position on, and return the key."""
-        _require_binary(file)
+        require_binary(file)
         with self._errors(key):
             self.client.upload_fileobj(
                 _KeptOpen(file),
@@ -432,11 +433,6 @@ def _bytes(content: object) -> bytes:
     if isinstance(content, memoryview):
         return content.tobytes()
     raise TypeError(f"content is a {type(content).__name__}; give bytes, for example text.encode().")
-
-
-def _require_binary(file: object) -> None:
-    if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
-        raise TypeError("The file object is open in text mode. Open it in binary mode: 'rb' or 'wb'.")
 
 
 def _deletion_error(subject: str, failure: Mapping[str, str]) -> AwsError:

@@ -1,6 +1,5 @@
 """Secrets in AWS Secrets Manager: a block for one secret, tasks for any."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from prefect_integration_kit.dispatch import (
     run_sync_in_worker_thread,
 )
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.secret_values import parsed
 
 from ._sdk_logs import silent_sdk
 from .credentials import AwsCredentials
@@ -362,7 +362,7 @@ class AwsSecret(QuickKey, SecretBlock):
     def _read_json(self, field: str | None, version_id: str | None, version_stage: str | None) -> Any:
         text = self._read(version_id, version_stage, {})
         subject = f"Secret {self.secret_name!r}"
-        value, fault = _parsed(text)
+        value, fault = parsed(text)
         if fault:
             raise AwsInvalidRequest(f"{subject} is not JSON ({fault}). Use read_secret.", subject=subject)
         if field is None:
@@ -508,16 +508,6 @@ class AwsSecret(QuickKey, SecretBlock):
             AwsInvalidRequest: If the recovery window is out of bounds. It is a `ValueError`.
         """
         return self._remove(recovery_window_in_days, force_delete_without_recovery, delete_kwargs)
-
-
-def _parsed(text: bytes) -> tuple[Any, str]:
-    """Parse JSON; a fault is returned as text, since the parser's own error holds all of the secret."""
-    try:
-        return json.loads(text), ""
-    except UnicodeDecodeError:
-        return None, "not UTF-8 text"
-    except json.JSONDecodeError as exc:
-        return None, f"{exc.msg} in line {exc.lineno}, column {exc.colno}"
 
 
 def _split_options(client: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

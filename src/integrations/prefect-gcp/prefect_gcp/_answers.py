@@ -7,15 +7,13 @@ Four libraries raise for the same kind of failure: `google.api_core` (gRPC, Clou
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
-import socket
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from prefect_integration_kit.network_errors import is_network_error, no_answer
 from prefect_integration_kit.waiting import retry_after_seconds
 
 _PERMISSION = re.compile(r"\b([a-z][A-Za-z]+\.[A-Za-z]+\.[A-Za-z]+)\b(?=[\"']? (?:access|denied|permission))")
@@ -83,32 +81,13 @@ def read_answer(exc: BaseException) -> Answer | None:
         return _of_auth(exc, names)
     if "google.cloud.storage.exceptions.InvalidResponse" in names or "google.resumable_media" in modules:
         return _of_response(exc)
-    if modules & set(_NETWORK) or _is_network(exc):
-        return Answer("connection", _own_words(exc))
+    if modules & set(_NETWORK) or is_network_error(exc):
+        return Answer("connection", no_answer(exc))
     if "googleapiclient.errors" in modules or "google.api_core.exceptions" in modules:
         return Answer("service", str(exc))
     if any(module.startswith("grpc") for module in modules) and callable(getattr(exc, "code", None)):
         return _of_grpc(exc)
     return None
-
-
-def _is_network(exc: BaseException) -> bool:
-    if type(exc).__module__ not in ("builtins", "socket", "ssl", "http.client", "_ssl"):
-        return False
-    if isinstance(exc, TimeoutError):
-        return bool(exc.args)  # a time-out of asyncio or of a future has none, a socket's says what timed out
-    return isinstance(exc, ConnectionError | socket.gaierror | ssl.SSLError | http.client.HTTPException)
-
-
-def _own_words(exc: BaseException) -> str:
-    """The innermost reason: `requests` and `urllib3` wrap it several times and repeat the address and the pool."""
-    reason: Any = exc
-    for _ in range(6):
-        inner = getattr(reason, "reason", None) or next(iter(getattr(reason, "args", ())), None)
-        if not isinstance(inner, BaseException):
-            break
-        reason = inner
-    return f"no answer ({type(reason).__name__}: {re.sub(r'<[^>]* object at 0x[0-9a-f]+>:? ?', '', str(reason))})"
 
 
 def _of_api_core(exc: BaseException) -> Answer:
@@ -158,7 +137,7 @@ def _of_auth(exc: BaseException, names: set[str]) -> Answer:
     retryable = bool(getattr(source, "retryable", False))
     http_status = cast("int | None", getattr(source, "http_status", None))
     if "google.auth.exceptions.TransportError" in names or "google.auth.exceptions.TimeoutError" in names:
-        return Answer("connection", _own_words(exc), http_status=http_status)
+        return Answer("connection", no_answer(exc), http_status=http_status)
     if isinstance(exc.__cause__, Exception) and type(exc.__cause__).__name__ == "TransportError":
         return Answer("connection", str(exc))  # the metadata server
     message = str(exc.args[0]) if exc.args else type(exc).__name__

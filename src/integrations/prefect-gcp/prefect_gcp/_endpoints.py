@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from prefect_integration_kit import endpoints
 
 SERVICES = (
     "aiplatform",
@@ -61,7 +61,7 @@ class Endpoint:
     @property
     def may_have_tokens(self) -> bool:
         """Whether a token may be sent there: over TLS, or to this machine."""
-        return not self.is_emulator and (self.is_encrypted or is_loopback(urlsplit(self.url).hostname or ""))
+        return not self.is_emulator and endpoints.may_have_tokens(self.url)
 
 
 def endpoint_for(api_endpoints: Mapping[str, str], service: str) -> Endpoint | None:
@@ -81,7 +81,7 @@ def endpoint_for(api_endpoints: Mapping[str, str], service: str) -> Endpoint | N
     return None
 
 
-def check_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
+def check_endpoints(given: Mapping[str, str]) -> dict[str, str]:
     """Refuse services that do not exist and addresses that are none.
 
     Returns:
@@ -90,33 +90,4 @@ def check_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ValueError: Naming the service and what is wrong.
     """
-    return {service: _checked(service, url) for service, url in endpoints.items()}
-
-
-def _checked(service: str, url: str) -> str:
-    if service not in SERVICES:
-        near = difflib.get_close_matches(service, SERVICES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(SERVICES)}."
-        raise ValueError(f"api_endpoints: no service is called {service!r}.{hint}")
-    try:
-        parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        raise ValueError(f"api_endpoints: the address of {service!r} must have the form https://host[:port].")
-    if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
-        raise ValueError(
-            f"api_endpoints: the address of {service!r} must be https://host[:port], without a user, path or query."
-        )
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return endpoints.check_endpoints(given, SERVICES, "api_endpoints")

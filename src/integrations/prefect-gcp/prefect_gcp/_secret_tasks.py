@@ -8,11 +8,12 @@ from typing import Any
 from prefect import task
 
 from prefect_gcp._secret_store import SecretStore
-from prefect_gcp._secret_values import as_bytes, as_text
+from prefect_gcp._secret_values import as_bytes
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpInvalidRequest
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.secret_values import as_text
 
 
 def _create_secret(

@@ -23,11 +23,12 @@ from prefect_gcp._secret_tasks import (
     read_secret,
     update_secret,
 )
-from prefect_gcp._secret_values import as_bytes, parsed
+from prefect_gcp._secret_values import as_bytes
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpInvalidRequest, GcpNotFound
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.secret_values import parsed
 
 __all__ = [
     "GcpCredentials",

@@ -79,6 +79,18 @@ def read_ignore_file(path: str | Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines()
 
 
+def ignore_lines_if_any(path: str | Path | None) -> list[str] | None:
+    """Read the patterns of an ignore file that need not exist, such as the default one of a deployment step.
+
+    Args:
+        path: The file; `None` or an empty text for none.
+
+    Returns:
+        The patterns; `None` where there is no file.
+    """
+    return read_ignore_file(path) if path and Path(path).expanduser().exists() else None
+
+
 def make_folder(folder: str, target: str) -> None:
     """Make a folder and those above it, if need be.
 

@@ -25,7 +25,10 @@ _MAX_SAID = 500
 
 
 class Message(Protocol):
-    """What a message of any service has."""
+    """What a message of any service has.
+
+    Where senders choose the ID, a message has an `identity` besides, which no other one has: runs are told apart by it.
+    """
 
     @property
     def message_id(self) -> str:
@@ -54,6 +57,11 @@ class Message(Protocol):
 
 M = TypeVar("M", bound=Message)
 M_contra = TypeVar("M_contra", bound=Message, contravariant=True)
+
+
+def identity_of(message: Message) -> str:
+    """What no other message of the service has, and this one each time that it is received."""
+    return str(getattr(message, "identity", message.message_id))
 
 
 class Malformed(ValueError):
@@ -271,7 +279,7 @@ class StartRun(Action[M]):
         return await self.client.create_flow_run_from_deployment(
             self._deployment_id,
             parameters=parameters,
-            idempotency_key=f"{self.key}-{message.message_id}",
+            idempotency_key=f"{self.key}-{identity_of(message)}",
             tags=self.tags,
         )
 
@@ -302,7 +310,7 @@ class EmitEvent(Action[M]):
         import httpx
         from prefect.events import Event
 
-        event_id = uuid5(NAMESPACE_URL, f"{self.key}-{message.message_id}")
+        event_id = uuid5(NAMESPACE_URL, f"{self.key}-{identity_of(message)}")
         try:
             event = Event.model_validate({"id": event_id, **self.make(message)})
             content = [event.model_dump(mode="json")]

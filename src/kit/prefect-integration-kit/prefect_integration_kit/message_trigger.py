@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from .dispatch import run_sync_in_worker_thread
 from .health import Health, HealthMonitor
 from .logs import run_logger
-from .message_actions import Action, M, Malformed, NotYet
+from .message_actions import Action, M, Malformed, NotYet, identity_of
 from .remote_work import Failures
 from .waiting import Backoff, Clock
 
@@ -38,7 +38,7 @@ class TriggerCounts:
 
     Attributes:
         started: Messages that were acted on, such as by starting a flow run, and were taken from the service.
-        malformed: Messages that nothing can be made of; they stay with the service.
+        malformed: Messages that nothing can be made of; they stay with the service, or are put aside there.
         failed: Deliveries that could not be handled at the time; the messages come again.
     """
 
@@ -88,6 +88,21 @@ class MessageSource(ABC, Generic[M]):
     @abstractmethod
     def hide(self, message: M, seconds: int) -> None:
         """Have a message come again after so many seconds; 0 gives it back at once."""
+
+    def reject(self, message: M, why: str) -> bool:
+        """Put a message aside at once, because nothing can be made of it, and say so.
+
+        Where the service cannot, it is left there, and put aside after some deliveries if the service is told to.
+
+        Args:
+            message: The message.
+            why: What is wrong with it.
+
+        Returns:
+            Whether it was put aside.
+        """
+        del message, why
+        return False
 
     def keep(self, messages: Sequence[M]) -> None:
         """Keep messages that are being worked on from others for `lease_seconds` and more."""
@@ -300,7 +315,7 @@ class TriggerRun(Generic[M]):
         try:
             done = await self._action.act(message)
         except Malformed as exc:
-            self._leave_malformed(message, str(exc))
+            await self._leave_malformed(message, str(exc))
             return False
         except NotYet as exc:
             await self._leave_for_later(message, str(exc))
@@ -308,26 +323,34 @@ class TriggerRun(Generic[M]):
         self._logger.info("Message %s %s", message.message_id, done)
         self._work_failures = 0
         self._monitor.succeeded()
-        self._attempts.pop(message.message_id, None)
+        self._attempts.pop(identity_of(message), None)
         return await self._take(message)
 
-    def _leave_malformed(self, message: M, why: str) -> None:
-        """Leave the message with the service, which puts it aside after some deliveries if it is told to."""
-        if message.message_id in self._warned:
+    async def _leave_malformed(self, message: M, why: str) -> None:
+        """Have the service put the message aside, or leave it there, where that happens after some deliveries."""
+        is_aside = False
+        try:
+            is_aside = await self._source.in_thread(partial(self._source.reject, message, why))
+        except self._source.failures.base as exc:  # it comes again, and is put aside then
+            self._logger.debug("Could not put message %s aside: %s", message.message_id, exc)
+        identity = identity_of(message)
+        if identity in self._warned:
             return
-        self._warned[message.message_id] = None
+        self._warned[identity] = None
         if len(self._warned) > _REMEMBERED:
             self._warned.popitem(last=False)
         self._counts.malformed += 1
+        became = "was put aside" if is_aside else "stays there"
         self._logger.warning(
-            "Message %s of %s is malformed and stays there: %s", message.message_id, self._source.subject, why
+            "Message %s of %s is malformed and %s: %s", message.message_id, self._source.subject, became, why
         )
 
     async def _leave_for_later(self, message: M, why: str) -> None:
         self._work_failures += 1
         self._monitor.failed(why)
         self._counts.failed += 1
-        attempts = self._attempts[message.message_id] = self._attempts.get(message.message_id, 0) + 1
+        identity = identity_of(message)
+        attempts = self._attempts[identity] = self._attempts.get(identity, 0) + 1
         if len(self._attempts) > _REMEMBERED:
             self._attempts.popitem(last=False)
         seconds = max(1, round(self._put_back.delay(max(attempts, message.receive_count))))

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_integration_kit.files import complete_or_absent, ignore_rules, read_ignore_file, walk_files
+from prefect_integration_kit.files import (
+    complete_or_absent,
+    ignore_lines_if_any,
+    ignore_rules,
+    read_ignore_file,
+    walk_files,
+)
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -79,6 +85,25 @@ def test_what_is_no_folder_is_refused_by_name(tmp_path: Path) -> None:
         walk_files(tmp_path / "absent")
     with pytest.raises(FileNotFoundError, match=r"absent.*ignore_file=None"):
         read_ignore_file(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("name", [".prefectignore", "absent", "", None])
+def test_an_ignore_file_need_not_exist_where_nobody_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".prefectignore").write_text("*.log\n")
+    assert ignore_lines_if_any(name) == (["*.log"] if name == ".prefectignore" else None)
+
+
+def test_an_ignore_file_may_be_in_the_home_folder_but_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "ignored").write_text("*.log\n")
+    assert ignore_lines_if_any("~/ignored") == ["*.log"]
+    with pytest.raises(FileNotFoundError, match="Ignore file"):
+        ignore_lines_if_any(tmp_path)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "a/b", "*.x", "!a", "/b", "a/", "#c", ""])), st.sampled_from(["a", "a/b"]))

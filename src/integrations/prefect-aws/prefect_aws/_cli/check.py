@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from prefect_integration_kit import pool_checks
 from prefect_integration_kit.findings import Finding, failed, ok
 
 from .._ecs import registration
@@ -126,42 +126,10 @@ def read_configuration(work_pool: str) -> ECSJobConfiguration:
         CommandFailed: If there is no such pool, it is of another type, its template is wrong, or the API does not
             answer.
     """
-    return asyncio.run(_read_configuration(work_pool))
+    return pool_checks.read_configuration(work_pool, {"ecs": _configuration}).configuration
 
 
-async def _read_configuration(work_pool: str) -> ECSJobConfiguration:
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-
+def _configuration() -> type[ECSJobConfiguration]:
     from ..workers.ecs_worker import ECSJobConfiguration
 
-    try:
-        async with get_client() as client:
-            pool = await client.read_work_pool(work_pool)
-            if pool.type != "ecs":
-                raise CommandFailed(f"Work pool {work_pool!r} is of type {pool.type!r}, not 'ecs'.")
-            try:
-                return await ECSJobConfiguration.from_template_and_values(
-                    base_job_template=pool.base_job_template, values={}, client=client
-                )
-            except (ValueError, KeyError, TypeError) as exc:
-                raise CommandFailed(f"The job template of work pool {work_pool!r} is not valid: {_short(exc)}") from exc
-    except ObjectNotFound as exc:
-        raise CommandFailed(
-            f"There is no work pool {work_pool!r}. `prefect work-pool create --type ecs {work_pool}` makes it."
-        ) from exc
-    except (httpx.HTTPError, PrefectHTTPStatusError) as exc:
-        raise CommandFailed(f"The Prefect API does not answer: {exc}. Check PREFECT_API_URL and the profile.") from exc
-
-
-def _short(error: Exception) -> str:
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        # Without the values, which may be secrets.
-        return "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'template'}: {each['msg']}"
-            for each in error.errors(include_input=False)
-        )
-    return f"{type(error).__name__}: {error}"
+    return ECSJobConfiguration

@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
+from prefect_integration_kit.pool_checks import CommandFailed
+
 from ..errors import (
     AwsConnectionFailed,
     AwsCredentialsExpired,
@@ -17,12 +19,10 @@ from ..errors import (
     AwsRegionWrong,
 )
 
+__all__ = ["CommandFailed", "describe", "plain_errors"]
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class CommandFailed(Exception):
-    """The command cannot do what it was asked; the message names what is wrong and the remedy."""
 
 
 # The remedies of `errors` speak of a credentials block, which the command does not have.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prefect_integration_kit.findings import Finding, failed, warning
+from prefect_integration_kit import pool_checks
+from prefect_integration_kit.findings import Finding
 
 from ..errors import AwsAccessDenied, AwsConnectionFailed, AwsError, AwsThrottled, AwsUnavailable
 from .failures import describe
 
+_OPEN = (AwsAccessDenied, AwsThrottled, AwsUnavailable, AwsConnectionFailed)
+
 
 def guarded(check: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     """Pass findings on. What may not be looked at is a warning: the worker may have other permissions."""
-    try:
-        yield from findings
-    except (AwsAccessDenied, AwsThrottled, AwsUnavailable, AwsConnectionFailed) as exc:
-        yield warning(check, f"Could not be checked: {describe(exc)}")
-    except (AwsError, ValueError) as exc:
-        yield failed(check, describe(exc))
+    return pool_checks.guarded(
+        check, findings, errors=AwsError, is_open=lambda exc: isinstance(exc, _OPEN), describe=describe
+    )

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from prefect_aws._s3_folders import S3Folders
 from prefect_aws.s3 import credentials_from_mapping, get_s3_client
-from prefect_integration_kit.files import read_ignore_file
+from prefect_integration_kit.files import ignore_lines_if_any
 from prefect_integration_kit.paths import folder_prefix
 
 __all__ = ["PullFromS3Output", "PushToS3Output", "get_s3_client", "pull_from_s3", "push_to_s3"]
@@ -84,7 +84,7 @@ def push_to_s3(
         ```
     """
     block, parameters = credentials_from_mapping(credentials, client_parameters)
-    lines = read_ignore_file(ignore_file) if ignore_file and Path(ignore_file).expanduser().exists() else None
+    lines = ignore_lines_if_any(ignore_file)
     S3Folders.open(block, bucket, parameters).upload_folder(Path.cwd(), folder_prefix("", folder), ignore_lines=lines)
     return {"bucket": bucket, "folder": folder}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from prefect_integration_kit.outcomes import meaning_of
 
 from .documents import ended_at, exit_code_of, part
 from .identifiers import parse_identifier
@@ -21,7 +22,6 @@ UNKNOWN_EXIT_CODE = -1
 
 # Codes of the shell and of the engine: https://docs.docker.com/engine/containers/run/#exit-status
 _MEANINGS = {
-    125: "The container could not be run.",
     126: "The command was found, but is not executable. Correct `command`, or the file's mode in the image.",
     127: "The command was not found. Correct `command`, or install what it calls in the image; the default one needs "
     "Prefect in it.",
@@ -67,7 +67,7 @@ def outcome_of(name: str, document: Mapping[str, Any] | None) -> Outcome:
         )
         return Outcome(exit_code, message, moment)
     parts = [f"Container {name!r} exited with code {exit_code}."]
-    if meaning := _meaning(exit_code):
+    if meaning := meaning_of(exit_code, _MEANINGS):
         parts.append(meaning)
     if error := str(state.get("Error") or "").strip():
         parts.append(f"The engine says: {error}")
@@ -100,14 +100,3 @@ def ended_of(name: str, identifier: str, outcome: Outcome) -> Ended:
         is_named_by=is_named_by,
         label=name,
     )
-
-
-def _meaning(exit_code: int) -> str:
-    if exit_code in _MEANINGS:
-        return _MEANINGS[exit_code]
-    if 128 < exit_code < 160:
-        try:
-            return f"It was ended by {signal.Signals(exit_code - 128).name}."
-        except ValueError:
-            return ""
-    return ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from prefect_integration_kit import pool_checks
 from prefect_integration_kit.findings import Finding, failed, ok, warning
+from prefect_integration_kit.pool_checks import CommandFailed
 
 from .._identity import access_token, account_of, project_of
 from .._remote_work import FAILURES, Api
@@ -15,15 +16,14 @@ from . import jobs
 from .images import is_pulled_by_google, read_image
 from .jobs import PoolJob
 
+__all__ = ["CommandFailed", "Inspection", "read_job"]
+
 Json = dict[str, Any]
 
 _TITLES = {"run": "Cloud Run", "aiplatform": "Vertex AI"}
 _PAGE_SIZE = 100
 _MANY = 0.8
-
-
-class CommandFailed(Exception):
-    """The command cannot do what it was asked; the message names what is wrong and the remedy."""
+_ADVICE = "Give variables that have no default by --variable name=value, as deployments would."
 
 
 class Inspection:
@@ -285,17 +285,11 @@ def guarded(check: str, findings: Iterator[Finding]) -> Iterator[Finding]:
         check: What is looked at.
         findings: What is found.
     """
-    try:
-        yield from findings
-    except GcpAccessDenied as exc:
-        yield warning(check, f"Could not be checked: {exc}")
-    except GcpError as exc:
-        if is_transient(exc) is False:
-            yield failed(check, str(exc))
-        else:
-            yield warning(check, f"Could not be checked: {exc}")
-    except ValueError as exc:
-        yield failed(check, str(exc))
+
+    def is_open(exc: Exception) -> bool:
+        return isinstance(exc, GcpAccessDenied) or is_transient(exc) is not False
+
+    return pool_checks.guarded(check, findings, errors=GcpError, is_open=is_open)
 
 
 def read_job(work_pool: str, variables: Sequence[str]) -> PoolJob:
@@ -309,63 +303,33 @@ def read_job(work_pool: str, variables: Sequence[str]) -> PoolJob:
         CommandFailed: If there is no such pool, it is of another type, its template is wrong, or the API does not
             answer.
     """
-    values: Json = {}
-    for text in variables:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise CommandFailed(f"--variable {name!r} has no value; give it as name=value.")
-        values[name.strip()] = value
-    return asyncio.run(_read_job(work_pool, values))
+    values = pool_checks.given_variables(variables)
+    kind, configuration = pool_checks.read_configuration(work_pool, _KINDS, values=values, advice=_ADVICE)
+    with pool_checks.template_errors(work_pool, _ADVICE):
+        return _READERS[kind](configuration)
 
 
-async def _read_job(work_pool: str, values: Json) -> PoolJob:
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-
-    try:
-        async with get_client() as client:
-            pool = await client.read_work_pool(work_pool)
-            return await _filled(pool.type, pool.base_job_template, values, work_pool, client)
-    except ObjectNotFound as exc:
-        raise CommandFailed(
-            f"There is no work pool {work_pool!r}. `prefect work-pool create --type cloud-run-v2 {work_pool}` makes "
-            "one."
-        ) from exc
-    except (httpx.HTTPError, PrefectHTTPStatusError) as exc:
-        raise CommandFailed(f"The Prefect API does not answer: {exc}. Check PREFECT_API_URL and the profile.") from exc
-
-
-async def _filled(kind: str, template: Json, values: Json, work_pool: str, client: Any) -> PoolJob:
-    from ..workers.cloud_run import CloudRunWorkerJobConfiguration
+def _cloud_run_v2() -> type[Any]:
     from ..workers.cloud_run_v2 import CloudRunWorkerJobV2Configuration
+
+    return CloudRunWorkerJobV2Configuration
+
+
+def _cloud_run() -> type[Any]:
+    from ..workers.cloud_run import CloudRunWorkerJobConfiguration
+
+    return CloudRunWorkerJobConfiguration
+
+
+def _vertex() -> type[Any]:
     from ..workers.vertex import VertexAIWorkerJobConfiguration
 
-    options: Json = {"base_job_template": template, "values": values, "client": client}
-    try:
-        if kind == "cloud-run-v2":
-            return jobs.of_cloud_run_v2(await CloudRunWorkerJobV2Configuration.from_template_and_values(**options))
-        if kind == "cloud-run":
-            return jobs.of_cloud_run(await CloudRunWorkerJobConfiguration.from_template_and_values(**options))
-        if kind == "vertex-ai":
-            return jobs.of_vertex(await VertexAIWorkerJobConfiguration.from_template_and_values(**options))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise CommandFailed(
-            f"The job template of work pool {work_pool!r} is not valid: {_short(exc)}. Give variables that have no "
-            "default by --variable name=value, as deployments would."
-        ) from exc
-    raise CommandFailed(
-        f"Work pool {work_pool!r} is of type {kind!r}; 'cloud-run', 'cloud-run-v2' and 'vertex-ai' can be checked."
-    )
+    return VertexAIWorkerJobConfiguration
 
 
-def _short(error: Exception) -> str:
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        # Without the values, which may be secrets.
-        return "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'template'}: {each['msg']}"
-            for each in error.errors(include_input=False)
-        )
-    return f"{type(error).__name__}: {error}"
+_KINDS = {"cloud-run-v2": _cloud_run_v2, "cloud-run": _cloud_run, "vertex-ai": _vertex}
+_READERS: dict[str, Callable[[Any], PoolJob]] = {
+    "cloud-run-v2": jobs.of_cloud_run_v2,
+    "cloud-run": jobs.of_cloud_run,
+    "vertex-ai": jobs.of_vertex,
+}

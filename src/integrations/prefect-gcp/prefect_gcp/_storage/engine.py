@@ -15,12 +15,12 @@ from prefect_gcp._storage.options import (
     NO_OPTIONS,
     UPLOAD_CHUNK_BYTES,
     TransferOptions,
-    check_stop,
     object_errors,
     once_more,
 )
-from prefect_gcp._storage.streams import Source, Summed, Target, crc32c_of
+from prefect_gcp._storage.streams import Source, Summed, crc32c_of
 from prefect_integration_kit import native
+from prefect_integration_kit.file_objects import StoppableTarget, check_stop
 from prefect_integration_kit.transfer import Download, Upload
 
 
@@ -108,7 +108,7 @@ class SdkEngine:
         """
         check_stop(stop)
         blob, arguments = self.blob(key), {**self._defaults, **self._options.method}
-        target = Target(file, stop)
+        target = StoppableTarget(file, stop)
         if blob.chunk_size is None:
             blob.download_to_file(target, **arguments)
             return

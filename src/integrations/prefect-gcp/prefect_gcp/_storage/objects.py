@@ -22,9 +22,9 @@ from prefect_gcp._storage.options import (
     once_more,
     usual_retry,
 )
-from prefect_gcp._storage.streams import require_binary, size_from_here
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpBucketNotFound, GcpCredentialsError, GcpError, GcpNotFound, GcpObjectNotFound
+from prefect_integration_kit.file_objects import require_binary, size_from_here
 from prefect_integration_kit.files import complete_or_absent
 from prefect_integration_kit.transfer import Download, RemoteObject, Upload
 

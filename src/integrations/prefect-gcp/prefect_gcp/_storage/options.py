@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from typing import Any, TypeVar
 
 from prefect_gcp.errors import GcpChecksumMismatch, GcpError, GcpNotFound, GcpObjectNotFound, gcp_errors
 from prefect_integration_kit.sdk_errors import combined
-from prefect_integration_kit.transfer import TransferStopped
 from prefect_integration_kit.waiting import Backoff, retry
 
 T = TypeVar("T")
@@ -103,12 +101,6 @@ def usual_retry(seconds: float) -> Any:
 
     policy: Any = DEFAULT_RETRY
     return policy.with_deadline(seconds).with_delay(initial=0.25, maximum=30, multiplier=2)
-
-
-def check_stop(stop: threading.Event) -> None:
-    """Raise `TransferStopped` if `stop` is set."""
-    if stop.is_set():
-        raise TransferStopped("The transfer was stopped.")
 
 
 class Corrupted(Exception):

@@ -6,34 +6,12 @@ import base64
 import io
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from prefect_gcp._storage.options import Corrupted, check_stop
+from prefect_gcp._storage.options import Corrupted
+from prefect_integration_kit.file_objects import StoppableSource, check_stop, size_from_here
 
 _READ_BYTES = 1024 * 1024
-
-
-def require_binary(file: object) -> None:
-    """Refuse a file that is open in text mode.
-
-    Raises:
-        TypeError: If it is.
-    """
-    if isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str):
-        raise TypeError("The file object is open in text mode. Open it in binary mode: 'rb' or 'wb'.")
-
-
-def size_from_here(file: Any) -> int | None:
-    """Measure what a file holds from its position on; `None` when it cannot be told."""
-    try:
-        if not file.seekable():
-            return None
-        here = file.tell()
-        end = file.seek(0, io.SEEK_END)
-        file.seek(here)
-    except (AttributeError, OSError, ValueError):
-        return None
-    return None if end is None else max(0, end - here)
 
 
 class Source:
@@ -51,6 +29,7 @@ class Source:
             stop: Makes reading raise `TransferStopped` when it is set.
         """
         self._file = file
+        self._ahead = StoppableSource(file, stop)
         self._stop = stop
         self._at = 0
         self._start: int | None = file.tell() if size_from_here(file) is not None else None
@@ -71,23 +50,11 @@ class Source:
             self._at += len(again)
             if len(again) == size:
                 return again
-        fresh = self._read_on(-1 if size < 0 else size - len(again))
+        fresh = self._ahead.read(-1 if size < 0 else size - len(again))
         if self._start is None:
             self._kept, self._kept_at = again + fresh, self._at - len(again)
         self._at += len(fresh)
         return again + fresh
-
-    def _read_on(self, size: int) -> bytes:
-        """Read until there is enough: a pipe or a socket gives what it has, which the client takes for the end."""
-        parts: list[bytes] = []
-        left = size
-        while left:
-            part: bytes | None = self._file.read(left)
-            if not part:
-                break
-            parts.append(part)
-            left = left - len(part) if size >= 0 else size
-        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def seek(self, position: int, whence: int = io.SEEK_SET) -> int:
         """Go to a position that the client has been at.
@@ -103,22 +70,6 @@ class Source:
             raise io.UnsupportedOperation("seek")
         self._at = position
         return position
-
-
-class Target:
-    """A file to download into, which can be told to stop."""
-
-    def __init__(self, file: BinaryIO, stop: threading.Event) -> None:
-        self._file = file
-        self._stop = stop
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def write(self, content: bytes) -> int:
-        """Write, or raise `TransferStopped`."""
-        check_stop(self._stop)
-        return self._file.write(content)
 
 
 class Summed:

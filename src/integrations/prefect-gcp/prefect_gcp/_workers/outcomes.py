@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Sequence
+
+from prefect_integration_kit.outcomes import meaning_of, sentence
 
 from .views import ExecutionView, TaskView
 
@@ -21,14 +22,6 @@ _REMEDIES = (
         "Allow the job's service account to read the secret (roles/secretmanager.secretAccessor).",
     ),
 )
-_MEANINGS = {
-    125: "The container could not be run.",
-    126: "The command was found, but is not executable.",
-    127: "The command was not found: correct `command`, or install what it calls in the image; the default one needs "
-    "Prefect in it.",
-    137: "It was killed by SIGKILL, most likely for want of memory: raise `memory`, or let the flow use less.",
-    143: "It was stopped by SIGTERM.",
-}
 _UNKNOWN = 1
 """Status code of an execution that failed without a task's exit code."""
 
@@ -61,7 +54,7 @@ def message_of(job_name: str, execution: ExecutionView, tasks: Sequence[TaskView
     if failed is not None:
         parts.append(_of_task(failed, execution))
     if execution.message and not (failed is not None and failed.message and failed.message in execution.message):
-        parts.append(f"Cloud Run says: {_sentence(execution.message)}")
+        parts.append(f"Cloud Run says: {sentence(execution.message)}")
     said = " ".join([execution.message, *(task.message for task in tasks)])
     if remedy := next((text for pattern, text in _REMEDIES if pattern.search(said)), ""):
         parts.append(remedy)
@@ -82,21 +75,9 @@ def _of_task(task: TaskView, execution: ExecutionView) -> str:
         said = f"{name} failed"
     if task.retried:
         said += f" after {task.retried + 1} attempts"
-    return f"{said}: {_sentence(task.message)}" if task.message else f"{said}."
+    return f"{said}: {sentence(task.message)}" if task.message else f"{said}."
 
 
 def _meaning(task: TaskView) -> str:
     code = task.exit_code if task.exit_code is not None else 128 + (task.signal or 0)
-    if code in _MEANINGS:
-        return _MEANINGS[code]
-    if 128 < code < 160:
-        try:
-            return f"It was ended by {signal.Signals(code - 128).name}."
-        except ValueError:
-            return ""
-    return ""
-
-
-def _sentence(text: str) -> str:
-    stripped = " ".join(text.split())
-    return stripped if stripped.endswith((".", "!", "?")) else f"{stripped}."
+    return meaning_of(code)

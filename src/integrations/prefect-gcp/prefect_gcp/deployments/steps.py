@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from prefect_gcp._storage.folders import GcsFolders
 from prefect_gcp.credentials import GcpCredentials
-from prefect_integration_kit.files import read_ignore_file
+from prefect_integration_kit.files import ignore_lines_if_any
 from prefect_integration_kit.paths import folder_prefix
 
 __all__ = ["PullFromGcsOutput", "PushToGcsOutput", "pull_from_gcs", "push_to_gcs"]
@@ -99,7 +99,7 @@ def push_to_gcs(
         ```
     """
     folders = _open(bucket, project, credentials)
-    lines = read_ignore_file(ignore_file) if ignore_file and Path(ignore_file).expanduser().exists() else None
+    lines = ignore_lines_if_any(ignore_file)
     folders.upload_folder(Path.cwd(), folder_prefix("", folder), ignore_lines=lines)
     return {"bucket": bucket, "folder": folder}
 

@@ -53,4 +53,5 @@ class ContainerOutput:
                 count += len(lines)
                 self._add(lines)
             # What a container writes just before its end may be missing from the stream.
-            self._add(self._container.logs(**self._streams).removesuffix(b"\n").split(b"\n")[count:])
+            whole = self._container.logs(**self._streams)
+            self._add(whole.removesuffix(b"\n").split(b"\n")[count:] if whole else [])

@@ -14,10 +14,10 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ._http_server import HttpHandler, HttpServer
 from ._lifetime import Stopped
 from .processes import HOST
 
@@ -105,12 +105,7 @@ class GcsFront(Stopped):
         self._keys: dict[tuple[str, str], str] = {}
         self._sessions: dict[str, tuple[int, _Answer]] = {}
         self._lock = threading.Lock()
-        front = self
-
-        class Handler(_Handler):
-            owner = front
-
-        self._http = _Server((HOST, 0), Handler)
+        self._http = HttpServer(self, _Handler)
         self.port = self._http.server_port
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -318,20 +313,8 @@ def _checksum_refusal(request: GcsRequest) -> tuple[int, str, str] | None:
     return None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that have gone."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    owner: GcsFront
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
+class _Handler(HttpHandler):
+    wbufsize = 0  # half of an answer goes out
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, *, sent: int | None = None) -> None:
         self.send_response_only(status)
@@ -352,15 +335,17 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps({"error": {"code": status, "message": message, "errors": [error]}}).encode()
         self._answer(status, [("Content-Type", "application/json"), *(headers or {}).items()], body)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """Answer one request."""
+        front: GcsFront = self.server.owner
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         operation, bucket, key = _classified(self.command, parts.path, query)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = GcsRequest(operation, self.command, bucket, key, query, headers, body)
-        self.owner.requests.append(request)
-        fault = self.owner.take_fault(operation)
+        front.requests.append(request)
+        fault = front.take_fault(operation)
         kind = fault.kind if fault is not None else None
         if kind == "corrupt" and operation in ("upload", "chunk") and body:
             # Near the end of the content, which in a multipart body stands before the closing boundary.
@@ -371,11 +356,11 @@ class _Handler(BaseHTTPRequestHandler):
             usual = _REASONS.get(fault.status, ("unknown", f"Status {fault.status}."))
             self._error(fault.status, fault.reason or usual[0], fault.message or usual[1], fault.headers)
             return
-        refusal = self.owner.refusal(request)
+        refusal = front.refusal(request)
         if refusal is not None:
             self._error(*refusal)
             return
-        status, found, content = self.owner.answer(request, self.path)
+        status, found, content = front.answer(request, self.path)
         if fault is not None and kind == "after":
             usual = _REASONS.get(fault.status, ("unknown", f"Status {fault.status}."))
             self._error(fault.status, fault.reason or usual[0], fault.message or usual[1], fault.headers)
@@ -388,5 +373,3 @@ class _Handler(BaseHTTPRequestHandler):
             if kind == "corrupt" and operation == "download" and content:
                 content = bytes([content[0] ^ 0xFF]) + content[1:]
             self._answer(status, found, content)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815

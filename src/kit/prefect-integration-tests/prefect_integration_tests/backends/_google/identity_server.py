@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+from .._http_server import HttpHandler, HttpServer
 from ..processes import HOST
 from .identity_accounts import MAX_LIFETIME_SECONDS, Accounts, Refused
 
@@ -36,7 +36,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-class IdentityServer(ThreadingHTTPServer):
+class IdentityServer(HttpServer):
     """One port for all of it.
 
     Attributes:
@@ -49,11 +49,8 @@ class IdentityServer(ThreadingHTTPServer):
         lifetime_seconds: How long tokens are good.
     """
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, now: Callable[[], float]) -> None:
-        super().__init__((HOST, 0), _Handler)
+        super().__init__(self, _Handler)
         self.now = now
         self.accounts = Accounts(now)
         self.lock = threading.Lock()
@@ -187,33 +184,15 @@ class IdentityServer(ThreadingHTTPServer):
         return Answer(404, "Not Found", flavor)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: IdentityServer  # pyright: ignore[reportIncompatibleVariableOverride]
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        self._respond()
-
-    def do_POST(self) -> None:
-        self._respond()
-
-    def _respond(self) -> None:
+class _Handler(HttpHandler):
+    def serve(self) -> None:
+        """Answer one request."""
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        answer = self.server.answer(self.command, self.path, self.headers, content)
+        server: IdentityServer = self.server.owner
+        answer = server.answer(self.command, self.path, self.headers, content)
         is_text = isinstance(answer.body, str)
         body = answer.body.encode() if is_text else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json; charset=UTF-8", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        self.send(answer.status, body, {"Content-Type": "application/json; charset=UTF-8", **answer.headers})
 
 
 def _form(content: bytes) -> dict[str, str]:

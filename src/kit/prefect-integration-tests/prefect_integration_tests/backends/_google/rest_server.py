@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import re
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
+from .._http_server import HttpHandler, HttpServer
 from ..processes import HOST
 from .checks import check_answer, read_body, read_query
 from .clock import Clock
@@ -60,7 +57,7 @@ class RestServer:
         """Handlers hold it; `notify_all` when something changed that others may wait for."""
 
         self.clock = Clock()
-        self.faults = Faults()
+        self.faults: Faults[ApiCall] = Faults()
         self.operations = Operations(self)
         self.calls: list[ApiCall] = []
         self.on_call: list[Callable[[ApiCall], None]] = []
@@ -71,7 +68,7 @@ class RestServer:
 
         self._services: list[Service] = []
         self._shared: dict[Any, Any] = {}
-        self._http = _Http(self)
+        self._http = HttpServer(self, _Handler)
         self.port = int(self._http.server_address[1])
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="google-api", daemon=True)
         self._thread.start()
@@ -192,7 +189,7 @@ class RestServer:
         with contextlib.suppress(ApiError):
             self._do(service, request)
 
-    def _strike(self, fault: Fault) -> None:
+    def _strike(self, fault: Fault[ApiCall]) -> None:
         if fault.delay_seconds and fault.when != "late":
             self._pause(fault.delay_seconds)
         if fault.when == "before":
@@ -217,63 +214,10 @@ class RestServer:
         return email
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, rest: RestServer) -> None:
-        self.rest = rest
-        self._sockets: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__((HOST, 0), _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer looks its own name up by DNS, which takes seconds on some machines.
-        super(ThreadingHTTPServer, self).server_bind()
-        self.server_name, self.server_port = HOST, int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._sockets.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._sockets.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that ended is nobody's fault here."""
-
-    def cut_all(self) -> None:
-        with self._lock:
-            sockets, self._sockets = self._sockets, set()
-        for each in sockets:  # a thread reads from it, so that it would not be closed at once
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-
-def cut(connection: socket.socket) -> None:
-    """Close a connection by RST."""
-    with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RD)
-    with contextlib.suppress(OSError):
-        connection.close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # an answer goes out as one piece
-    server: _Http  # pyright: ignore[reportIncompatibleVariableOverride] - what this handler is made by
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
-        """Say nothing."""
-
+class _Handler(HttpHandler):
     def serve(self) -> None:
         """Answer one request."""
-        rest = self.server.rest
+        rest: RestServer = self.server.owner
         split = urlsplit(self.path)
         path, region = split.path, ""
         if found := _REGION.match(path):
@@ -289,8 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = rest.answer(call, content, token if kind.lower() == "bearer" else "", region)
         except _Cut:
-            self.close_connection = True
-            cut(self.connection)
+            self.cut()
             return
         except _Garbled as exc:
             call.status = exc.code
@@ -315,17 +258,4 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(status, json.dumps(data).encode(), "application/json; charset=UTF-8", headers)
 
     def _write(self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        headers = {"Content-Type": kind, **(headers or {})}
-        if len(content) > 1000 and "gzip" in self.headers.get("Accept-Encoding", ""):
-            content = gzip.compress(content, 1)
-            headers["Content-Encoding"] = "gzip"
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-        self.wfile.flush()
-
-
-for _verb in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-    setattr(_Handler, f"do_{_verb}", _Handler.serve)
+        self.send(status, content, {"Content-Type": kind, **(headers or {})}, may_compress=True)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import tarfile
 import threading
-import uuid
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from .._container_output import ContainerOutput
+from .._engine_containers import EngineContainers
 from .clock import Clock
 from .errors import Json
 from .run_attempts import AttemptEnd
@@ -27,8 +24,8 @@ LABEL = "prefect-tests-cloud-run"
 _SIGTERM, _SIGKILL = 15, 9
 
 
-class Containers:
-    """Starts containers, which share this machine's network, so that they reach what listens on loopback."""
+class Containers(EngineContainers):
+    """Starts the containers of attempts."""
 
     def __init__(self, engine: DockerEngine, clock: Clock) -> None:
         """Use an engine.
@@ -37,27 +34,16 @@ class Containers:
             engine: Where containers run.
             clock: Time-outs go by it.
         """
-        self._engine = engine
+        super().__init__(engine, LABEL)
         self.clock = clock
-        self.docker = engine.client(max_pool_size=64)  # each attempt has threads
-        self.label = uuid.uuid4().hex
 
     def image_problem(self, image: str) -> str:
         """Say what Cloud Run says of an image that the engine lacks."""
-        return "" if self._engine.has_image(image) else CANNOT_PULL["CONTAINER_MISSING"].format(image=image)
+        return "" if self.has_image(image) else CANNOT_PULL["CONTAINER_MISSING"].format(image=image)
 
     def launch(self, launch: Launch) -> ContainerAttempt:
         """Start the containers of an attempt, in a thread."""
         return ContainerAttempt(self, launch)
-
-    def close(self) -> None:
-        """Remove what is left."""
-        from docker.errors import APIError
-
-        with contextlib.suppress(OSError):  # the engine has ended, and all containers with it
-            for found in self.docker.api.containers(all=True, filters={"label": f"{LABEL}={self.label}"}):
-                with contextlib.suppress(APIError):  # its thread was faster
-                    self.docker.api.remove_container(found["Id"], v=True, force=True)
 
 
 class ContainerAttempt:
@@ -100,14 +86,8 @@ class ContainerAttempt:
             threading.Thread(target=self._stop_containers, name="cloud-run-stop", daemon=True).start()
 
     def _stop_containers(self) -> None:
-        from docker.errors import APIError
-
         for each in list(self._ids):
-            with contextlib.suppress(APIError):  # it has ended by itself
-                if self._stop_seconds:
-                    self._docker.api.stop(each, timeout=max(1, round(self._stop_seconds)))
-                else:
-                    self._docker.api.kill(each)
+            self._containers.stop(each, self._stop_seconds or 0)
 
     def _live(self) -> None:
         try:
@@ -116,7 +96,8 @@ class ContainerAttempt:
             end = AttemptEnd(message=f"Local server: {type(exc).__name__}: {exc}", may_retry=False)
         self._ended.set()
         self._launch.ended(self._told or end)
-        self._remove()
+        for each in self._ids:
+            self._containers.remove(each)
 
     def _run(self) -> AttemptEnd:
         from docker.errors import APIError
@@ -158,23 +139,21 @@ class ContainerAttempt:
 
     def _create(self, index: int, container: Json, environment: Mapping[str, str]) -> None:
         launch = self._launch
-        created = self._docker.containers.create(  # unlike `run`, it never pulls
+        container_id = self._containers.create(
             container["image"],
-            command=container.get("args"),
-            entrypoint=container.get("command"),
-            environment=dict(environment),
+            name=f"{launch.execution}-{launch.index}-{launch.attempt}-{index}",
+            command=container.get("command") or (),
+            args=container.get("args") or (),
+            environment=environment,
+            memory_bytes=launch.memory_bytes,
             working_dir=container.get("workingDir"),
-            name=f"{launch.execution}-{launch.index}-{launch.attempt}-{index}-{uuid.uuid4().hex[:6]}",
-            labels={LABEL: self._containers.label},
-            network_mode="host",
-            mem_limit=launch.memory_bytes,
-            memswap_limit=launch.memory_bytes,
         )
-        self._ids.append(created.id)
+        self._ids.append(container_id)
         for mount in cast("list[Json]", container.get("volumeMounts", [])):
             files = launch.volumes.get(mount["name"])
             if files is not None:
-                created.put_archive("/", _archive(mount["mountPath"], files))
+                folder = mount["mountPath"]
+                self._containers.put(container_id, {f"{folder}/{path}": text.encode() for path, text in files.items()})
 
     def _follow(self, container_id: str) -> None:
         for stream in ("stdout", "stderr"):
@@ -190,21 +169,3 @@ class ContainerAttempt:
         for line in lines:
             if line:
                 self._launch.wrote(stream, line.decode("utf-8", "replace"))
-
-    def _remove(self) -> None:
-        from docker.errors import APIError
-
-        for each in self._ids:
-            with contextlib.suppress(APIError):
-                self._docker.api.remove_container(each, v=True, force=True)
-
-
-def _archive(folder: str, files: Mapping[str, str]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path, text in files.items():
-            content = text.encode()
-            info = tarfile.TarInfo(f"{folder.strip('/')}/{path}")
-            info.size, info.mode = len(content), 0o444
-            archive.addfile(info, io.BytesIO(content))
-    return packed.getvalue()

@@ -1,0 +1,78 @@
+"""Addresses of services that a block gives, such as those of private links, proxies and emulators."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def may_have_tokens(url: str) -> bool:
+    """Say whether a token may be sent to a URL: over TLS, or to this machine."""
+    return url.startswith("https://") or is_loopback(urlsplit(url).hostname or "")
+
+
+def check_address(url: str, what: str) -> str:
+    """Refuse what is not `https://host[:port]` or `http://host[:port]`.
+
+    Args:
+        url: The address.
+        what: What it is, for the message, which does not repeat the address: it may hold a password.
+
+    Returns:
+        The address without a slash at the end.
+
+    Raises:
+        ValueError: Saying what is wrong.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError(f"{what} must have the form https://host[:port].")
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
+        raise ValueError(f"{what} must be https://host[:port], without a user, path or query.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def check_endpoints(
+    endpoints: Mapping[str, str],
+    services: Sequence[str],
+    field: str,
+    check: Callable[[str, str], str] = check_address,
+) -> dict[str, str]:
+    """Refuse services that do not exist and addresses that are none.
+
+    Args:
+        endpoints: Names of services, and their addresses.
+        services: The names that there are.
+        field: Name of the block's field, for the message.
+        check: Checks one address, as `check_address` does.
+
+    Returns:
+        The addresses as `check` gives them.
+
+    Raises:
+        ValueError: Naming the service and what is wrong.
+    """
+    checked: dict[str, str] = {}
+    for service, url in endpoints.items():
+        if service not in services:
+            near = difflib.get_close_matches(service, services, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(services)}."
+            raise ValueError(f"{field}: no service is called {service!r}.{hint}")
+        checked[service] = check(url, f"{field}: the address of {service!r}")
+    return checked
