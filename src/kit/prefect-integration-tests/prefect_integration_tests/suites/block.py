@@ -40,11 +40,13 @@ class BlockSuite(Suite):
             `AcmeBlock.next_token`.
         plain_entries: Entries of secret dictionaries that cannot hold the canary, such as
             `"type"` of a service account's key.
+        alternatives: Names of secret fields that cannot be given beside those that `make` fills.
     """
 
     package: ClassVar[str]
     not_secret: ClassVar[frozenset[str]] = frozenset()
     plain_entries: ClassVar[frozenset[str]] = frozenset()
+    alternatives: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def make(self, cls: type[Block], canary: str) -> Block:
@@ -150,7 +152,7 @@ class BlockSuite(Suite):
             assert "Secret" in repr(field.annotation), (
                 f"{name} sounds like a secret: make it a SecretStr, or name it in `not_secret`."
             )
-            assert name in held, f"`make` leaves {name} empty."
+            assert name in held or name in self.alternatives, f"`make` leaves {name} empty."
         checked = {path: value for path, value in held.items() if path.rpartition(".")[2] not in self.plain_entries}
         empty = [path for path, value in checked.items() if canary not in value]
         assert not empty, f"`make` does not put the canary into {', '.join(empty)}."

@@ -33,6 +33,8 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
     Attributes:
         copy_method: The sync name of the method that copies one object; `None` if there is none.
         move_method: The sync name of the method that moves one object; `None` if there is none.
+        target_argument: The keyword of both that names another store.
+        replacing: Keywords of an upload that let it replace an object, where that is not what it does anyway.
         supports_stream_from: Whether one store can take an object from another with `stream_from`.
         large_bytes: Size of an object that must not fit into the memory below.
         memory_limit_bytes: How far memory may rise while it is moved.
@@ -41,6 +43,8 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
     odd_paths: ClassVar[dict[str, str]] = ODD_KEYS
     copy_method: ClassVar[str | None] = "copy_object"
     move_method: ClassVar[str | None] = "move_object"
+    target_argument: ClassVar[str] = "to_bucket"
+    replacing: ClassVar[dict[str, Any]] = {}
     supports_stream_from: ClassVar[bool] = True
     large_bytes: ClassVar[int] = 128 * _MIB
     memory_limit_bytes: ClassVar[int] = 96 * _MIB
@@ -81,7 +85,7 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
         assert await call(store, "read_path", key) == b"1"
         listed = await self.listed(call, store, "deep")
         assert [await call(store, "read_path", each) for each in listed] == [b"1"]
-        await call(store, "upload_from_file_object", io.BytesIO(b"2"), key)
+        await call(store, "upload_from_file_object", io.BytesIO(b"2"), key, **self.replacing)
         assert await call(store, "read_path", "deep/a.bin") == b"2"
 
     async def test_listings_show_whole_keys(self, store: Any, raw: RawStore, call: Call) -> None:
@@ -168,7 +172,7 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
         await call(store, "write_path", "a+ü %.txt", content=b"1")
         await by_either_face(call, store, self.copy_method, "a+ü %.txt", "b/c")
         other = self.in_folder(store, "other")
-        await by_either_face(call, store, self.copy_method, "a+ü %.txt", "d", to_bucket=other)
+        await by_either_face(call, store, self.copy_method, "a+ü %.txt", "d", **{self.target_argument: other})
         folder = self.folder_of(store)
         assert contents(raw) == {
             f"{folder}/a+ü %.txt": b"1",

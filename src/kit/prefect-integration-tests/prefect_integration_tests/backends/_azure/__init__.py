@@ -1,0 +1,1 @@
+"""What Azure's services on this machine are made of."""
