@@ -1,0 +1,1 @@
+"""What the Container Instances worker is made of."""

@@ -1,0 +1,1 @@
+"""What stands behind `prefect_azure.blob_storage`."""

@@ -1,0 +1,1 @@
+"""Cosmos DB: connections, names, requests that may be repeated, and the tasks made of them."""

@@ -1,0 +1,1 @@
+"""What Key Vault blocks and tasks are made of."""

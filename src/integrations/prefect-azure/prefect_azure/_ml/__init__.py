@@ -1,0 +1,1 @@
+"""Azure Machine Learning: workspaces of either SDK, and their datastores."""

@@ -1,0 +1,1 @@
+"""Service Bus: what the public module `service_bus` is made of."""

@@ -1,0 +1,1 @@
+"""What both Azure workers share: calls, retries, bounded threads, names, tags."""

@@ -1,0 +1,1 @@
+"""Steps that carry flows through Blob Storage to the infrastructure that runs them."""
