@@ -13,12 +13,14 @@ NAMES = (
     "shell_output",
     "s3_folder",
     "gcs_folder",
+    "azure_folder",
     "bigquery_fetch",
     "docs_reference",
     "ecs_submissions",
     "docker_runs",
     "kube_observer",
     "cloud_run_calls",
+    "aci_calls",
 )
 
 
