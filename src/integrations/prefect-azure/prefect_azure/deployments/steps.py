@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from prefect_azure._blob.folders import AzureFolders
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_integration_kit.files import ignore_lines_if_any
+from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.paths import folder_prefix
 
 __all__ = [
@@ -19,6 +20,10 @@ __all__ = [
     "pull_from_azure_blob_storage",
     "push_to_azure_blob_storage",
 ]
+
+
+_SERVICE_PRINCIPAL = ("tenant_id", "client_id", "client_secret")
+_OTHER_WAYS = ("identity", "certificate", "federated_token_file", "account_key", "sas_token")
 
 
 class PushToAzureBlobStorageOutput(TypedDict):
@@ -60,7 +65,8 @@ def push_to_azure_blob_storage(
         folder: Folder in the container; empty for the whole container.
         credentials: Fields of an Azure Blob Storage Credentials block: `connection_string`, or `account_url`, which
             alone means the default Azure credential, and with `tenant_id`, `client_id` and `client_secret` a service
-            principal. If both are given, `connection_string` is used.
+            principal. If both are given, `connection_string` is used. Of a service principal that is not given whole,
+            nothing is used: the default Azure credential logs in.
         ignore_file: File with the patterns of what to leave out, written as in `.gitignore`. One that does not exist
             leaves out nothing.
 
@@ -115,7 +121,8 @@ def pull_from_azure_blob_storage(
         folder: Folder in the container; empty for the whole container. `app` does not bring the files of `app2`.
         credentials: Fields of an Azure Blob Storage Credentials block: `connection_string`, or `account_url`, which
             alone means the default Azure credential, and with `tenant_id`, `client_id` and `client_secret` a service
-            principal. If both are given, `connection_string` is used.
+            principal. If both are given, `connection_string` is used. Of a service principal that is not given whole,
+            nothing is used: the default Azure credential logs in.
 
     Returns:
         The container, the folder, and the local directory.
@@ -173,6 +180,15 @@ def _block(credentials: object) -> AzureBlobStorageCredentials:
     values.pop("block_type_slug", None)
     if values.get("connection_string"):
         # It says who we are and where.
-        for name in ("account_url", "client_id", "tenant_id", "client_secret"):
+        for name in ("account_url", *_SERVICE_PRINCIPAL):
+            values.pop(name, None)
+    missing = [name for name in _SERVICE_PRINCIPAL if not values.get(name)]
+    if 0 < len(missing) < len(_SERVICE_PRINCIPAL) and not any(values.get(name) for name in _OTHER_WAYS):
+        # The block refuses that; steps are documented to look for another identity.
+        run_logger(__name__).warning(
+            "credentials lacks %s, so no service principal logs in, but the default Azure credential.",
+            " and ".join(missing),
+        )
+        for name in _SERVICE_PRINCIPAL:
             values.pop(name, None)
     return AzureBlobStorageCredentials(**values)
