@@ -26,9 +26,12 @@ from scripts import workspace
 FOLDER = Path(__file__).resolve().parent
 CACHE = workspace.ROOT / ".benches"
 RESULTS = FOLDER / "results"
-PACKAGES = ("prefect-aws", "prefect-email", "prefect-gcp", "prefect-shell")
+PACKAGES = ("prefect-aws", "prefect-azure", "prefect-docker", "prefect-email", "prefect-gcp", "prefect-shell")
 # The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
-PUBLISHED = ("prefect-aws>=0.7.12", "prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-shell>=0.3.7")
+PUBLISHED = (
+    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-docker>=0.7.4", "prefect-email>=0.4.3"),
+    *("prefect-gcp>=0.6.22", "prefect-shell>=0.3.7"),
+)
 BASELINE = "published"
 
 _UV = os.environ.get("UV", "uv")

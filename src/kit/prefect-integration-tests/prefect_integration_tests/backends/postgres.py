@@ -15,7 +15,7 @@ import pytest
 
 from ._lifetime import Stopped, started
 from .certificates import Certificate
-from .processes import HOST, LocalServer, ServerError, accepts_connections, free_port
+from .processes import HOST, LocalServer, ServerError, free_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,9 +65,7 @@ class Postgres(Stopped):
         tls = ["-c", "ssl=on"] if certificate else []
         options = ["-c", "fsync=off", "-c", "listen_addresses=" + HOST, "-k", str(folder), *tls]
         command = [_program("postgres"), "-D", str(self._data), "-p", str(self.port), *options]
-        self._server = LocalServer(
-            [*_as_user(), *command], lambda: accepts_connections(self.port), name="postgres", cwd=folder
-        )
+        self._server = LocalServer([*_as_user(), *command], self._answers, name="postgres", cwd=folder)
 
     @classmethod
     def start(cls, hba: Sequence[str] = _TRUST, certificate: Certificate | None = None) -> Self:
@@ -107,6 +105,13 @@ class Postgres(Stopped):
         """
         where = ["-h", str(self._folder), "-p", str(self.port), "-U", _USER, "-d", "postgres"]
         return self._call([_program("psql"), *where, "-v", "ON_ERROR_STOP=1", "-Atqc", sql])
+
+    def _answers(self) -> bool:
+        """Whether it runs statements: it listens a moment before that."""
+        try:
+            return self.run("select 1") == "1\n"
+        except ServerError:
+            return False
 
     def stop(self) -> None:
         """End the server and remove its files."""
