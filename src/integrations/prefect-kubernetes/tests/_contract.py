@@ -226,8 +226,6 @@ class Play:
             if found is None or found.state is None or (is_final and not found.state.is_final()):
                 return False
             jobs = [job for job in self.jobs if is_of(job, str(run.id))]
-            if not is_final and not jobs:
-                return False
             is_over = all(job["status"].get("conditions") or "deletionTimestamp" in job["metadata"] for job in jobs)
             return is_over and not seen.alive
 
