@@ -1,15 +1,25 @@
-"""Blocks that register quickly.
+"""Blocks that register and save quickly.
 
 Prefect finds a block class by a key, which it takes from the class's complete JSON schema: 15 to 30 ms for each class,
 at import. The key is only the slug of the block type, which is known without a schema.
+
+It also makes that schema anew for each field that it saves, to see whether the field is a secret. We keep what it made.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import pickle
+from typing import TYPE_CHECKING, Any, Literal, cast
+from weakref import WeakKeyDictionary
+
+from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
+
+# By class: the core schema that a JSON schema was made from, and the made ones, pickled. To unpickle is much quicker
+# than a deep copy, and callers change what they get.
+_made: WeakKeyDictionary[type, tuple[object, dict[tuple[object, ...], bytes]]] = WeakKeyDictionary()
 
 
 class QuickKey:
@@ -18,3 +28,35 @@ class QuickKey:
     @classmethod
     def __dispatch_key__(cls) -> str:
         return cast("type[Block]", cls).get_block_type_slug()
+
+    @classmethod
+    def model_json_schema(
+        cls,
+        by_alias: bool = True,
+        ref_template: str = "#/definitions/{model}",
+        schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,
+        mode: Literal["validation", "serialization"] = "validation",
+    ) -> dict[str, Any]:
+        """Give the block's JSON schema, made once for each class and set of arguments.
+
+        Args:
+            by_alias: Whether properties are named by their aliases.
+            ref_template: Form of references, with `{model}` for the name.
+            schema_generator: Class that makes the schema.
+            mode: Whether the schema is of what is read or of what is written.
+
+        Returns:
+            A schema of the caller's own.
+        """
+        core_schema = getattr(cls, "__pydantic_core_schema__", None)
+        known_core, known = _made.get(cls, (None, {}))
+        if known_core is not core_schema:  # the class was rebuilt
+            known = {}
+        key = (by_alias, ref_template, schema_generator, mode)
+        if key in known:
+            return pickle.loads(known[key])  # noqa: S301 - we pickled it
+        block = cast("type[Block]", super())
+        schema = block.model_json_schema(by_alias, ref_template, schema_generator, mode)
+        # Making a schema may complete the class, so that the core schema is another one now.
+        _made[cls] = (getattr(cls, "__pydantic_core_schema__", None), {**known, key: pickle.dumps(schema)})
+        return schema
