@@ -29,34 +29,28 @@ class QuickKey:
     def __dispatch_key__(cls) -> str:
         return cast("type[Block]", cls).get_block_type_slug()
 
-    @classmethod
-    def model_json_schema(
-        cls,
-        by_alias: bool = True,
-        ref_template: str = "#/definitions/{model}",
-        schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,
-        mode: Literal["validation", "serialization"] = "validation",
-    ) -> dict[str, Any]:
-        """Give the block's JSON schema, made once for each class and set of arguments.
 
-        Args:
-            by_alias: Whether properties are named by their aliases.
-            ref_template: Form of references, with `{model}` for the name.
-            schema_generator: Class that makes the schema.
-            mode: Whether the schema is of what is read or of what is written.
+def _model_json_schema(
+    cls: Any,
+    by_alias: bool = True,
+    ref_template: str = "#/definitions/{model}",
+    schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,
+    mode: Literal["validation", "serialization"] = "validation",
+) -> dict[str, Any]:
+    """Prefect's own, made once for each class and set of arguments; what is returned is the caller's."""
+    core_schema = getattr(cls, "__pydantic_core_schema__", None)
+    known_core, known = _made.get(cls, (None, {}))
+    if known_core is not core_schema:  # the class was rebuilt
+        known = {}
+    key = (by_alias, ref_template, schema_generator, mode)
+    if key in known:
+        return pickle.loads(known[key])  # noqa: S301 - we pickled it
+    block = cast("type[Block]", super(QuickKey, cls))
+    schema = block.model_json_schema(by_alias, ref_template, schema_generator, mode)
+    # Making a schema may complete the class, so that the core schema is another one now.
+    _made[cls] = (getattr(cls, "__pydantic_core_schema__", None), {**known, key: pickle.dumps(schema)})
+    return schema
 
-        Returns:
-            A schema of the caller's own.
-        """
-        core_schema = getattr(cls, "__pydantic_core_schema__", None)
-        known_core, known = _made.get(cls, (None, {}))
-        if known_core is not core_schema:  # the class was rebuilt
-            known = {}
-        key = (by_alias, ref_template, schema_generator, mode)
-        if key in known:
-            return pickle.loads(known[key])  # noqa: S301 - we pickled it
-        block = cast("type[Block]", super())
-        schema = block.model_json_schema(by_alias, ref_template, schema_generator, mode)
-        # Making a schema may complete the class, so that the core schema is another one now.
-        _made[cls] = (getattr(cls, "__pydantic_core_schema__", None), {**known, key: pickle.dumps(schema)})
-        return schema
+
+# Not in the class's body, from where the reference of each package would list it as a method of each block.
+QuickKey.model_json_schema = classmethod(_model_json_schema)  # pyright: ignore[reportAttributeAccessIssue]
