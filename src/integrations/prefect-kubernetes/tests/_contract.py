@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelling, Completed, Paused, Running, Suspended
 
-from prefect_integration_kit.waiting import apoll
+from prefect_integration_kit.waiting import WaitTimeout, apoll
 from prefect_kubernetes.worker import KubernetesWorker
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ WAIT = "trap 'exit 143' TERM; sleep 1000 & wait"
 EAT = "sleep 3; x=a; while true; do x=$x$x; done"
 FILL = "sleep 3; dd if=/dev/zero of=/disk/file bs=1M count=4"
 GUARANTEED = {"memory_limit": "16Mi", "memory_request": "16Mi", "cpu_limit": "200m", "cpu_request": "200m"}
-PATIENCE_SECONDS = 200
+PATIENCE_SECONDS = 400
+AT_A_TIME = 8  # all at once start so many pods that each waits for minutes on a busy machine of two cores
 
 
 @flow
@@ -150,6 +151,12 @@ class Play:
         path = f"{group}/namespaces/{self.namespace}/{plural}"
         return (await run_sync(self.cluster.api.get, path))["items"]
 
+    def _what_is_seen_of(self, run: FlowRun) -> str:
+        found = self.runs.get(str(run.id))
+        jobs = [(job["metadata"], job["status"]) for job in self.jobs if is_of(job, str(run.id))]
+        pods = [(pod["metadata"], pod["status"]) for pod in self.pods_of(run)]
+        return f"State: {found and found.state!r}\nJobs: {jobs}\nPods: {pods}"
+
     def pods_of(self, run: FlowRun) -> list[dict[str, Any]]:
         return [pod for pod in self.pods if is_of(pod, str(run.id))]
 
@@ -181,7 +188,7 @@ class Play:
             found = (pod for pod in self.pods_of(run) if is_alive(pod) and pod["status"].get("phase") == "Running")
             return next((pod for pod in found if pod["metadata"]["name"] != other_than), None)
 
-        return await self.until(look, f"a pod of {run.name}")
+        return await self.until(look, f"a pod of {run.name}", run)
 
     async def running(self, run: FlowRun) -> str:
         """Wait for the pod, whose name is returned, and say what the flow in it would say."""
@@ -199,7 +206,7 @@ class Play:
             found = self.runs.get(str(run.id))
             return found is not None and bool(found.infrastructure_pid)
 
-        await self.until(look, f"the job of {run.name}")
+        await self.until(look, f"the job of {run.name}", run)
 
     async def replaced(self, run: FlowRun, pod: str) -> None:
         """Wait for a second pod, which brings the flow to its end."""
@@ -211,11 +218,16 @@ class Play:
         async with self._one_by_one:
             await self.client.set_flow_run_state(run.id, state, force=force)
 
-    async def until(self, look: Callable[[], Any], subject: str) -> Any:
+    async def until(self, look: Callable[[], Any], subject: str, run: FlowRun | None = None) -> Any:
         async def found() -> Any:
             return look() or None
 
-        return await apoll(found, subject=subject, interval_seconds=0.1, timeout_seconds=PATIENCE_SECONDS)
+        try:
+            return await apoll(found, subject=subject, interval_seconds=0.1, timeout_seconds=PATIENCE_SECONDS)
+        except WaitTimeout as exc:
+            if run is None:
+                raise
+            raise WaitTimeout(f"{exc}\n{self._what_is_seen_of(run)}") from exc
 
     async def end(self, run: FlowRun, *, is_final: bool = True) -> Seen:
         """Wait for the run's final state, and for the end of its job and its pods."""
@@ -229,7 +241,7 @@ class Play:
             is_over = all(job["status"].get("conditions") or "deletionTimestamp" in job["metadata"] for job in jobs)
             return is_over and not seen.alive
 
-        await self.until(look, f"the end of {run.name}")
+        await self.until(look, f"the end of {run.name}", run)
         async with self._one_by_one:
             states = await self.client.read_flow_run_states(run.id)
         seen.states = sorted(states, key=lambda state: state.timestamp)
@@ -256,7 +268,7 @@ async def exit_code(play: Play, retries: int) -> Seen:
         def look() -> list[str]:
             return [pod["metadata"]["name"] for pod in play.pods_of(run) if pod["status"].get("phase") == "Failed"]
 
-        (first,) = await play.until(look, f"the first pod of {run.name}")
+        (first,) = await play.until(look, f"the first pod of {run.name}", run)
         await play.replaced(run, first)
     return await play.end(run)
 
@@ -319,7 +331,7 @@ async def preempted(play: Play, retries: int) -> Seen:
 
 
 async def image_missing(play: Play, retries: int) -> Seen:
-    return await play.end(await play.begin(retries, script(), image="no-such:1", pod_watch_timeout_seconds=5))
+    return await play.end(await play.begin(retries, script(), image="no-such:1", pod_watch_timeout_seconds=20))
 
 
 async def job_deleted(play: Play, retries: int) -> Seen:
@@ -399,10 +411,14 @@ async def play_all(cluster: KubernetesCluster, namespace: str, image: str) -> di
         play = Play(cluster, namespace, image, client)
         await play.open()
         cells = [(cause, retries) for cause in CAUSES for retries in (0, 1)]
+        places = asyncio.Semaphore(AT_A_TIME)
+
+        async def played_in_turn(cause: str, retries: int) -> Seen:
+            async with places:
+                return await CAUSES[cause](play, retries)
+
         async with play.worker():
-            played = await asyncio.gather(
-                *(CAUSES[cause](play, retries) for cause, retries in cells), return_exceptions=True
-            )
+            played = await asyncio.gather(*(played_in_turn(*cell) for cell in cells), return_exceptions=True)
             results: dict[tuple[str, int], Any] = dict(zip(cells, played, strict=True))
             if cluster.is_ours:
                 results |= await node_lost(play)
