@@ -132,6 +132,7 @@ def adopt(process: Process | subprocess.Popen[bytes], command: Command, logger: 
         make_streams=make_streams,
         timeout_seconds=command.timeout_seconds,
         grace_seconds=command.terminate_grace_seconds,
+        interrupt_seconds=command.interrupt_grace_seconds,
     )
     run.adopt(process)
     return Execution(command, run, capture)

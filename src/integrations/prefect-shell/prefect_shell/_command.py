@@ -45,6 +45,7 @@ class Command:
     stdin: str | bytes | None = None
     timeout_seconds: float | None = None
     terminate_grace_seconds: float = 10.0
+    interrupt_grace_seconds: float = 0.0
     success_exit_codes: Sequence[int] = (0,)
     log_output: bool = True
     log_prefix: str | None = None
@@ -85,6 +86,7 @@ class Command:
         logger: LoggerOrAdapter,
         open_kwargs: Mapping[str, Any] | None = None,
         on_start: Callable[[int], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> tuple[Supervisor, Capture]:
         """Check all that can be checked before the start.
 
@@ -92,6 +94,7 @@ class Command:
             logger: Gets the output.
             open_kwargs: Further arguments of `subprocess.Popen`.
             on_start: Told the id of the process before any output is logged.
+            on_end: Called when the process has ended, before those who wait for it go on.
 
         Returns:
             The run, which is yet to be started, and what it will keep.
@@ -121,6 +124,8 @@ class Command:
             stdin=stdin,
             timeout_seconds=self.timeout_seconds,
             grace_seconds=self.terminate_grace_seconds,
+            interrupt_seconds=self.interrupt_grace_seconds,
+            on_end=on_end,
         )
         return run, capture
 

@@ -69,13 +69,21 @@ class Execution:
         logger: LoggerOrAdapter,
         open_kwargs: Mapping[str, Any] | None = None,
         on_start: Callable[[int], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> Execution:
         """Start a command and wait until its process runs.
+
+        Args:
+            command: The command.
+            logger: Gets the output.
+            open_kwargs: Further arguments of `subprocess.Popen`.
+            on_start: Told the id of the process before any output is logged.
+            on_end: Called when the process has ended, before those who wait for it go on.
 
         Raises:
             ShellError: If it cannot be started.
         """
-        run, capture = command.prepare(logger, open_kwargs, on_start)
+        run, capture = command.prepare(logger, open_kwargs, on_start, on_end)
         execution = cls(command, run, capture)
         run.start()
         execution._wait_for(run.started)
@@ -89,9 +97,10 @@ class Execution:
         logger: LoggerOrAdapter,
         open_kwargs: Mapping[str, Any] | None = None,
         on_start: Callable[[int], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> Execution:
         """Async form of `start`."""
-        run, capture = command.prepare(logger, open_kwargs, on_start)
+        run, capture = command.prepare(logger, open_kwargs, on_start, on_end)
         execution = cls(command, run, capture)
         run.start()
         await execution._await_for(run.started)

@@ -17,6 +17,10 @@ from typing import Any, Protocol
 class ProcessGroup(Protocol):
     """All processes that a command started, ended together."""
 
+    def press_ctrl_c(self) -> None:
+        """Send what Ctrl+C in a terminal sends."""
+        ...
+
     def interrupt(self) -> None:
         """Ask them to end."""
         ...
@@ -39,6 +43,10 @@ class SingleProcess:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+
+    def press_ctrl_c(self) -> None:
+        """Send SIGINT."""
+        self._process.send_signal(signal.SIGINT)
 
     def interrupt(self) -> None:
         """Send SIGTERM."""
@@ -95,6 +103,10 @@ else:
         def __init__(self, leader: int) -> None:
             self._id = leader
             self._is_gone = False
+
+        def press_ctrl_c(self) -> None:
+            """Send SIGINT."""
+            self._send(signal.SIGINT)
 
         def interrupt(self) -> None:
             """Send SIGTERM."""

@@ -176,6 +176,7 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "stderr_level": check_level("stderr_level"),
     "timeout_seconds": check_seconds("timeout_seconds", least=0, exclusive=True),
     "terminate_grace_seconds": check_seconds("terminate_grace_seconds", least=0, exclusive=False),
+    "interrupt_grace_seconds": check_seconds("interrupt_grace_seconds", least=0, exclusive=False),
     "max_captured_bytes": check_max_captured_bytes,
     "success_exit_codes": check_success_exit_codes,
 }

@@ -64,6 +64,8 @@ class Supervisor:
         stdin: bytes | None = None,
         timeout_seconds: float | None = None,
         grace_seconds: float = 10.0,
+        interrupt_seconds: float = 0.0,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         """Describe the run; `start` begins it.
 
@@ -74,6 +76,8 @@ class Supervisor:
             stdin: What the process reads; `None` leaves standard input to `open_kwargs`.
             timeout_seconds: Seconds until the process is ended, counted from its start.
             grace_seconds: Seconds between SIGTERM and SIGKILL.
+            interrupt_seconds: Seconds between SIGINT and SIGTERM; without SIGINT when 0.
+            on_end: Called when the process has ended, before `finished` is set.
         """
         self.started = Latch()
         self.finished = Latch()
@@ -86,6 +90,8 @@ class Supervisor:
         self._stdin = stdin
         self._timeout = timeout_seconds
         self._grace = grace_seconds
+        self._interrupt = interrupt_seconds
+        self._on_end = on_end
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._group: ProcessGroup | None = None
@@ -94,6 +100,7 @@ class Supervisor:
         self._request: EndReason | None = None
         self._is_urgent = False
         self._is_reaped = False
+        self._terminate_at: float | None = None
         self._kill_at: float | None = None
         self._give_up_at: float | None = None
         self._leftovers: Latch | None = None
@@ -138,6 +145,8 @@ class Supervisor:
     def end(self, reason: EndReason, *, urgent: bool = False) -> Latch:
         """Ask for the end of the process and all that it started: SIGTERM, and after the grace period SIGKILL.
 
+        With `interrupt_seconds`, SIGINT comes before.
+
         Args:
             reason: Why, for the error that a waiter gets.
             urgent: Whether to skip the grace period.
@@ -172,6 +181,9 @@ class Supervisor:
             self.failure = self.failure or error
             self._abandon()
         finally:
+            if self._on_end is not None:
+                with contextlib.suppress(Exception):
+                    self._on_end()
             with self._lock:
                 if self._pipes is not None:
                     self._pipes.close()
@@ -241,8 +253,13 @@ class Supervisor:
                 return None if self._deadline is None else self._deadline - now
             self.ended_by = reason
             self._poll()
+            if self._interrupt > 0:
+                group.press_ctrl_c()
+            self._terminate_at = now + self._interrupt
+            self._kill_at = self._terminate_at + self._grace
+        if self._terminate_at is not None and now >= self._terminate_at:
             group.interrupt()
-            self._kill_at = now + self._grace
+            self._terminate_at = None
         if self._give_up_at is None and (now >= self._kill_at or self._is_urgent):
             group.kill()
             self._give_up_at = now + _AFTERMATH_SECONDS
@@ -284,6 +301,9 @@ class Supervisor:
                 return latch
 
             def run() -> None:
+                if self._interrupt > 0:
+                    group.press_ctrl_c()
+                    _wait_for_group(group, self._interrupt)
                 group.interrupt()
                 _wait_for_group(group, self._grace)
                 group.kill()

@@ -41,6 +41,10 @@ if sys.platform == "win32":
             if self._job and not self._kernel.AssignProcessToJobObject(wintypes.HANDLE(self._job), handle):
                 self._close()
 
+        def press_ctrl_c(self) -> None:
+            """Send Ctrl+Break: Ctrl+C cannot be sent to a group."""
+            self.interrupt()
+
         def interrupt(self) -> None:
             """Send Ctrl+Break, which the leader of a new group and its console programs receive."""
             with contextlib.suppress(OSError):

@@ -383,6 +383,13 @@ class ShellOperation(QuickKey, JobBlock[list[str]]):
         default=10.0,
         description="Seconds between SIGTERM and SIGKILL when the commands are ended.",
     )
+    interrupt_grace_seconds: float = Field(
+        default=0.0,
+        description=(
+            "Seconds between SIGINT, which is what Ctrl+C sends, and SIGTERM when the commands are ended, for programs "
+            "that tidy up at SIGINT only; no SIGINT when 0."
+        ),
+    )
     success_exit_codes: list[int] = Field(default_factory=lambda: [0], description="Exit codes that mean success.")
     log_output: bool | None = Field(
         default=None, description="Whether output is logged; when not set `stream_output` decides."
@@ -448,11 +455,32 @@ class ShellOperation(QuickKey, JobBlock[list[str]]):
 
         return report
 
+    def _prepare(self) -> tuple[Command, Callable[[], None]]:
+        """Get what is started, and what tidies up after it: for operations that bring files or folders of their own.
+
+        The latter is called when the process has ended or could not be started, perhaps twice, and raises nothing.
+        """
+        return self.to_command(), _do_nothing
+
+    async def _aprepare(self) -> tuple[Command, Callable[[], None]]:
+        """Async form of `_prepare`."""
+        return self._prepare()
+
     def _start(self, open_kwargs: dict[str, Any]) -> Execution:
-        return Execution.start(self.to_command(), self.logger, open_kwargs, self._reporter())
+        command, tidy_up = self._prepare()
+        try:
+            return Execution.start(command, self.logger, open_kwargs, self._reporter(), tidy_up)
+        except BaseException:
+            tidy_up()
+            raise
 
     async def _astart(self, open_kwargs: dict[str, Any]) -> Execution:
-        return await Execution.astart(self.to_command(), self.logger, open_kwargs, self._reporter())
+        command, tidy_up = await self._aprepare()
+        try:
+            return await Execution.astart(command, self.logger, open_kwargs, self._reporter(), tidy_up)
+        except BaseException:
+            tidy_up()
+            raise
 
     async def atrigger(self, **open_kwargs: Any) -> ShellProcess:
         """Async form of `trigger`."""
@@ -543,7 +571,8 @@ class ShellOperation(QuickKey, JobBlock[list[str]]):
     def close(self) -> None:
         """End all processes that `trigger` started, with all that they started, and wait until they are gone.
 
-        They get SIGTERM, and what is left after `terminate_grace_seconds` gets SIGKILL. The block can be used again.
+        They get SIGTERM, after SIGINT where `interrupt_grace_seconds` is set, and what is left after
+        `terminate_grace_seconds` gets SIGKILL. The block can be used again.
         """
         self._close()
 
@@ -563,3 +592,7 @@ class ShellOperation(QuickKey, JobBlock[list[str]]):
 
     def __exit__(self, *exc_info: Any) -> None:
         self._close()
+
+
+def _do_nothing() -> None:
+    """Nothing has to be tidied up."""

@@ -77,6 +77,45 @@ async def test_close_ends_all(
     assert process.return_code is not None
 
 
+PYTHON_TIDIES_UP = """
+import pathlib, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the caller ignores it
+pathlib.Path("up").touch()
+try:
+    time.sleep(300)
+except KeyboardInterrupt:
+    pathlib.Path("tidy").touch()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+async def test_a_program_that_tidies_up_at_ctrl_c_gets_the_time_to(
+    call: Call, tmp_path: Path, eventually: Callable[[Callable[[], object]], None]
+) -> None:
+    operation = ShellOperation(
+        args=[sys.executable, "-c", PYTHON_TIDIES_UP], working_dir=tmp_path, interrupt_grace_seconds=20
+    )
+    process = await call(operation, "trigger")
+    eventually((tmp_path / "up").exists)
+    began = time.monotonic()
+    await call(operation, "close")
+    assert (tmp_path / "tidy").exists()
+    assert time.monotonic() - began < 15
+    assert process.return_code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+async def test_what_ignores_ctrl_c_is_terminated_after_its_grace(call: Call, tmp_path: Path, pid_in: Any) -> None:
+    commands = ["trap '' INT; echo $$ > a; sleep 300"]
+    operation = ShellOperation(commands=commands, working_dir=tmp_path, interrupt_grace_seconds=0.3)
+    process = await call(operation, "trigger")
+    pid_in(tmp_path / "a")
+    began = time.monotonic()
+    await call(operation, "close")
+    assert 0.3 <= time.monotonic() - began < 10
+    assert process.return_code == -signal.SIGTERM
+
+
 async def test_close_ends_what_a_completed_command_left_behind(
     call: Call, tmp_path: Path, pid_in: Callable[[Path], int], is_running: Callable[[int], bool]
 ) -> None:

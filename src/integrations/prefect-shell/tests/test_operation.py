@@ -461,6 +461,7 @@ def test_a_copy_owns_no_process_and_an_open_block_can_be_pickled() -> None:
         ({"commands": ["ls"], "timeout_seconds": -1}, "-1"),
         ({"commands": ["ls"], "timeout_seconds": float("inf")}, "timeout_seconds"),
         ({"commands": ["ls"], "terminate_grace_seconds": -1}, "terminate_grace_seconds"),
+        ({"commands": ["ls"], "interrupt_grace_seconds": -1}, "interrupt_grace_seconds"),
         ({"commands": ["ls"], "max_captured_bytes": 0}, "capture_output"),
         ({"commands": ["ls"], "success_exit_codes": []}, "success_exit_codes"),
         ({"commands": ["ls"], "stream_level": -1}, "stream_level"),
