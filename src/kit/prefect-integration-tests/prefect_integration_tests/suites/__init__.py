@@ -3,6 +3,7 @@
 from .base import Suite
 from .block import BlockSuite
 from .credentials import CredentialsSuite
+from .extras import ExtrasSuite
 from .filesystem import FileSystemSuite
 from .folder import FolderSuite
 from .git_repository import GitRepositorySuite
@@ -17,6 +18,7 @@ from .store import RawStore
 __all__ = [
     "BlockSuite",
     "CredentialsSuite",
+    "ExtrasSuite",
     "FileSystemSuite",
     "FolderSuite",
     "GitRepositorySuite",
