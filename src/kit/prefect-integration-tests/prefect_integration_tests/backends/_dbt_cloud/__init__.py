@@ -1,0 +1,1 @@
+"""Rooms of the local server in the shape of dbt Cloud."""
