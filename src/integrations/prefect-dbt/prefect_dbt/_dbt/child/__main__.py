@@ -1,0 +1,27 @@
+"""Start the child: `python path/to/child`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+from pathlib import Path
+
+_NAME = "prefect_dbt_child"
+
+
+def _load() -> None:
+    """Make a package of this folder, under a name that needs nothing on the path."""
+    folder = Path(__file__).resolve().parent
+    # Python put this folder in front; our modules must not hide anybody's.
+    if sys.path and Path(sys.path[0]).resolve() == folder:
+        del sys.path[0]
+    spec = importlib.machinery.ModuleSpec(_NAME, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[_NAME] = importlib.util.module_from_spec(spec)
+
+
+if __name__ == "__main__":
+    _load()
+    importlib.import_module(f"{_NAME}.serving").main()

@@ -1,0 +1,171 @@
+"""HTTP as dbt Cloud wants it: who asks, what may be tried again, and what its answers hold."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import ssl
+from typing import Any
+
+import httpx
+
+from prefect_integration_kit.waiting import Backoff, Verdict, retry_after_seconds
+
+from ._shapes import as_dict
+
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
+TIMEOUT = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+
+BACKOFF = Backoff(initial_seconds=0.5, maximum_seconds=10.0, deadline_seconds=60.0, max_attempts=6)
+"""For one request: some tries within a minute."""
+
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods whose second request does nothing more than the first, https://httpwg.org/specs/rfc9110.html#idempotent.methods."""
+
+_TOO_MANY = 429
+_PASSING = frozenset({408, 425, _TOO_MANY, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530})
+_LARGE_BYTES = 256 * 1024
+
+
+class GarbledAnswer(httpx.HTTPError):
+    """An answer that should be JSON and is not, such as the page of a proxy."""
+
+
+def authorization(api_key: str) -> dict[str, str]:
+    """Make the header that says who asks.
+
+    Raises:
+        ValueError: If the key cannot be one. The message does not repeat it.
+    """
+    key = api_key.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        said = "is empty" if not key else "has characters that no API key has, such as spaces or line breaks"
+        raise ValueError(f"api_key {said}. Copy it again from API tokens in dbt Cloud's account settings.")
+    return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+
+
+def tls() -> ssl.SSLContext:
+    """Give the TLS settings, which take long to make, as the environment wants them now."""
+    return _tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@functools.lru_cache(maxsize=4)
+def _tls(_cert_file: str | None, _cert_dir: str | None) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def passing(exc: BaseException) -> Verdict:
+    """Say whether the same request may succeed later; a number of seconds is the server's Retry-After."""
+    if isinstance(exc, httpx.HTTPStatusError):
+        if exc.response.status_code not in _PASSING:
+            return False
+        asked = retry_after_seconds(exc.response.headers.get("Retry-After"))
+        return True if asked is None else asked
+    if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return False
+    if isinstance(exc, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        return False
+    return isinstance(exc, httpx.TransportError | GarbledAnswer)
+
+
+def had_no_effect(exc: BaseException) -> bool:
+    """Say whether a failed request certainly did nothing: it never arrived, or was refused."""
+    if isinstance(exc, httpx.HTTPStatusError):
+        return exc.response.status_code < 500 and exc.response.status_code != 408
+    return isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
+
+
+def repeatable_if_refused(exc: BaseException) -> Verdict:
+    """As `passing`, for requests that must not be done twice."""
+    return passing(exc) if had_no_effect(exc) else False
+
+
+def check(response: httpx.Response) -> httpx.Response:
+    """Raise what a status says.
+
+    Raises:
+        httpx.HTTPStatusError: If it is none of success.
+    """
+    response.raise_for_status()
+    return response
+
+
+async def read_json(response: httpx.Response) -> Any:
+    """Read the body of an answer, a large one in a thread: reading takes a second for each 100 MB.
+
+    Raises:
+        GarbledAnswer: If it is no JSON.
+    """
+    try:
+        if len(response.content) > _LARGE_BYTES:
+            return await asyncio.to_thread(json.loads, response.content)
+        return json.loads(response.content)
+    except ValueError as exc:
+        raise GarbledAnswer(
+            f"dbt Cloud answered {response.status_code} with {response.headers.get('Content-Type') or 'something'} "
+            "where JSON was expected"
+        ) from exc
+
+
+async def read_data(response: httpx.Response) -> Any:
+    """Read what stands under `data` in an answer of the administrative API.
+
+    Raises:
+        GarbledAnswer: If there is nothing.
+    """
+    body = await read_json(response)
+    if "data" not in as_dict(body):
+        raise GarbledAnswer(f"dbt Cloud answered {response.status_code} without `data`")
+    return body["data"]
+
+
+async def read_object(response: httpx.Response) -> dict[str, Any]:
+    """Read a run or job that stands under `data` in an answer.
+
+    Raises:
+        GarbledAnswer: If there is none.
+    """
+    data = as_dict(await read_data(response))
+    if not isinstance(data.get("id"), int):
+        raise GarbledAnswer(f"dbt Cloud answered {response.status_code} without an id")
+    return data
+
+
+def status_message(response: httpx.Response, name: str) -> str | None:
+    """Read a text from the `status` of an answer; `None` where there is none.
+
+    Args:
+        response: Any answer.
+        name: `user_message` or `developer_message`.
+    """
+    try:
+        body = json.loads(response.content)
+    except (ValueError, httpx.ResponseNotRead):
+        return None
+    text = as_dict(as_dict(body).get("status")).get(name)
+    return text if isinstance(text, str) and text else None
+
+
+def explain(exc: BaseException) -> str:
+    """Say in one line what went wrong with a request."""
+    if isinstance(exc, httpx.HTTPStatusError):
+        response = exc.response
+        said = status_message(response, "user_message") or status_message(response, "developer_message")
+        reason = f"{response.status_code} {response.reason_phrase}".strip()
+        remedy = _REMEDIES.get(response.status_code, "")
+        text = f"dbt Cloud answered {reason}" + (f": {said.strip()}" if said else "")
+        return f"{text if text.endswith(('.', '!', '?')) else f'{text}.'} {remedy}".rstrip()
+    text = str(exc).strip()
+    if isinstance(exc, GarbledAnswer):
+        return f"{text}."
+    name = type(exc).__name__
+    return f"No answer from dbt Cloud ({name}: {text})." if text else f"No answer from dbt Cloud ({name})."
+
+
+_REMEDIES = {
+    401: "Check `api_key` and `domain` of the credentials.",
+    403: "Check that the API key's owner may do this, and `account_id`.",
+    404: "Check the id, `account_id` and `domain`, and that the API key's owner may see it.",
+}

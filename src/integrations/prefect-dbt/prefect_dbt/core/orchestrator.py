@@ -1,0 +1,400 @@
+"""Build a dbt project from Prefect: each node, or each wave of nodes, as a task run that Prefect itself runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from prefect_integration_kit.dispatch import async_dispatch
+
+from ._builds import BuildResult, NodeBuild
+from ._cache import CacheOptions
+from ._calls import call_in_thread, run_to_end
+from ._executor import DbtExecutor, ExecutionResult, NodeArtifact
+from ._hooks import DbtHookMixin
+from ._local import DEFAULT_THREADS, DbtCoreExecutor
+from ._manifest import DbtNode
+from ._waves import TestStrategy
+from .settings import PrefectDbtSettings
+
+if TYPE_CHECKING:
+    from prefect import Task
+
+    from ._build import BuildOptions
+
+__all__ = [
+    "BuildResult",
+    "CacheOptions",
+    "DbtCoreExecutor",
+    "DbtExecutor",
+    "DbtNode",
+    "ExecutionMode",
+    "ExecutionResult",
+    "NodeArtifact",
+    "NodeBuild",
+    "PrefectDbtOrchestrator",
+    "TestStrategy",
+]
+
+E = TypeVar("E", bound=Enum)
+
+_ARTIFACT_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class ExecutionMode(str, Enum):
+    """What one invocation of dbt executes."""
+
+    PER_NODE = "per_node"
+    """One node. It starts as soon as its parents are done; it is retried, limited and cached by itself."""
+    PER_WAVE = "per_wave"
+    """All nodes whose parents are done, with one `dbt build`. Fewer invocations, so less time on many small nodes."""
+
+
+class PrefectDbtOrchestrator(DbtHookMixin):
+    """Builds a dbt project node by node, as tasks of Prefect.
+
+    Where `PrefectDbtRunner` hands the project to dbt and shows in Prefect what happens, the orchestrator itself decides
+    what runs when: nodes are task runs of Prefect's own engine, with its retries, time-outs, caching and concurrency
+    limits. dbt still parses the project, resolves selectors and executes each node, in child processes that are kept.
+    Hooks of the project (`on-run-start`, `on-run-end`) run with each invocation, as dbt knows no other way.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_dbt import PrefectDbtOrchestrator, PrefectDbtSettings
+
+
+        @flow
+        def build_shop():
+            orchestrator = PrefectDbtOrchestrator(
+                settings=PrefectDbtSettings(project_dir="shop", profiles_dir="shop"), retries=2, retry_delay_seconds=10
+            )
+            return orchestrator.run_build(select=["staging+"]).success
+
+
+        build_shop()
+        ```
+    """
+
+    def __init__(
+        self,
+        settings: PrefectDbtSettings | None = None,
+        *,
+        executor: DbtExecutor | None = None,
+        execution_mode: ExecutionMode | str = ExecutionMode.PER_NODE,
+        retries: int = 0,
+        retry_delay_seconds: float | list[float] = 0,
+        timeout_seconds: float | None = None,
+        concurrency: int | str | None = None,
+        cache: CacheOptions | bool = False,
+        test_strategy: TestStrategy | str = TestStrategy.IMMEDIATE,
+        tags: Sequence[str] = (),
+        raise_on_failure: bool = True,
+        create_summary_artifact: bool = True,
+        summary_artifact_key: str = "dbt-orchestrator-summary",
+        write_run_results: bool = True,
+        include_compiled_code: bool = False,
+        disable_assets: bool = False,
+        asset_checks: bool = False,
+    ) -> None:
+        """Say how to build; nothing is read or started yet.
+
+        Args:
+            settings: Where project and profiles are; read from the environment when `None`.
+            executor: What runs dbt, such as `DbtCloudExecutor`; dbt Core on this machine when `None`.
+            execution_mode: `per_node` or `per_wave`.
+            retries: How often a node that failed is tried again; in a wave, only its failed nodes are.
+            retry_delay_seconds: Seconds before each retry, or a list with those before the first, the second, ...
+            timeout_seconds: How long one attempt at a node, or a wave, may take. dbt's queries are ended then.
+            concurrency: How many nodes run at once, or the name of a global concurrency limit of Prefect, of which each
+                node takes a slot. The `threads` of the target when `None`. A database that is a file allows one.
+            cache: Whether a node is reused when nothing that it is made of has changed, and how; see `CacheOptions`.
+            test_strategy: `immediate` runs tests as soon as what they test is built, `deferred` after everything else,
+                `skip` not at all.
+            tags: Tags of the task runs.
+            raise_on_failure: Whether nodes that failed raise an error at the end. An error of dbt itself, such as a
+                project that cannot be parsed, is raised in any case.
+            create_summary_artifact: Whether a run of Prefect gets a Markdown artifact with how the nodes ended.
+            summary_artifact_key: Key of that artifact: lower-case letters, digits and dashes.
+            write_run_results: Whether the results of all nodes are written to `run_results.json` in the target folder.
+            include_compiled_code: Whether the SQL that ran is in the results and the descriptions of assets.
+            disable_assets: Whether no assets are recorded.
+            asset_checks: Whether outcomes of tests are recorded as checks of the assets that they test.
+
+        Raises:
+            ValueError: If an argument has a value that cannot be.
+            TypeError: If `executor` is none.
+        """
+        self.settings = settings or PrefectDbtSettings()
+        self.execution_mode = _member(ExecutionMode, "execution_mode", execution_mode)
+        self.test_strategy = _member(TestStrategy, "test_strategy", test_strategy)
+        self.retries = _at_least("retries", retries, 0)
+        self.retry_delay_seconds = retry_delay_seconds
+        self.timeout_seconds = timeout_seconds
+        self.concurrency = _concurrency(concurrency)
+        self.cache = _cache(cache)
+        self.tags = _texts("tags", tags)
+        self.raise_on_failure = raise_on_failure
+        self.create_summary_artifact = create_summary_artifact
+        if not isinstance(summary_artifact_key, str) or not _ARTIFACT_KEY.fullmatch(summary_artifact_key):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(
+                f"summary_artifact_key is {summary_artifact_key!r}; use lower-case letters, digits and single dashes."
+            )
+        self.summary_artifact_key = summary_artifact_key
+        self.write_run_results = write_run_results
+        self.include_compiled_code = include_compiled_code
+        self.disable_assets = disable_assets
+        self.asset_checks = asset_checks
+        _check_waits(retry_delay_seconds, timeout_seconds)
+        if executor is not None and not isinstance(executor, DbtExecutor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"executor is {executor!r}, which lacks methods of an executor: execute_node, execute_wave, "
+                "resolve_manifest_path. Use DbtCoreExecutor or DbtCloudExecutor."
+            )
+        self.executor = executor
+
+    async def arun_build(
+        self,
+        select: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+        *,
+        selector: str | None = None,
+        full_refresh: bool = False,
+        only_fresh_sources: bool = False,
+        target: str | None = None,
+        extra_cli_args: Sequence[str] | None = None,
+    ) -> BuildResult:
+        """Async form of `run_build`."""
+        return await self._run(
+            _options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
+        )
+
+    @async_dispatch(arun_build)
+    def run_build(
+        self,
+        select: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+        *,
+        selector: str | None = None,
+        full_refresh: bool = False,
+        only_fresh_sources: bool = False,
+        target: str | None = None,
+        extra_cli_args: Sequence[str] | None = None,
+    ) -> BuildResult:
+        """Build the selected nodes and wait until all have ended.
+
+        If the run that calls is cancelled or times out, dbt ends its queries before this returns.
+
+        Args:
+            select: dbt's selectors, such as `["staging+", "tag:nightly"]`; the whole project when `None`.
+            exclude: What to leave out, as dbt's `--exclude`.
+            selector: Name of a selector in `selectors.yml`, instead of `select`.
+            full_refresh: Whether incremental models and seeds are made anew. Nothing is reused then.
+            only_fresh_sources: Whether nodes downstream of a stale source are skipped. `dbt source freshness` finds
+                out first; what is older than `error_after`, or cannot be asked, is stale.
+            target: Name of the target in the profile; the profile's own when `None`.
+            extra_cli_args: Further arguments of `dbt build`, such as `["--vars", "{day: 2026-01-01}"]`.
+
+        Returns:
+            How each node ended, by unique id, also those that were skipped.
+
+        Raises:
+            DbtRunFailed: If nodes failed, unless `raise_on_failure` is off. The message names each of them.
+            DbtError: If dbt could not do its work. Subclasses name the cause.
+            ValueError: If an argument has a value that cannot be, or folders of the settings are missing.
+        """
+        options = _options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
+        return run_to_end(partial(self._run, options))
+
+    async def _run(self, options: BuildOptions) -> BuildResult:
+        from ._build import Build
+
+        executor = self.executor
+        if executor is None or isinstance(executor, DbtCoreExecutor):
+            (self.settings if executor is None else executor.settings).validate_for_orchestrator()
+        await self._check_limit()
+        is_own = executor is None
+        if executor is None:
+            executor = self._local_executor()
+        try:
+            return await Build(self, executor, options, self._hooks).execute()
+        finally:
+            close: Callable[[], None] | None = getattr(executor, "close", None)
+            if is_own and close is not None:
+                await call_in_thread(close)
+
+    # For the modules that run it
+
+    @property
+    def is_per_node(self) -> bool:
+        """Whether one invocation executes one node."""
+        return self.execution_mode is ExecutionMode.PER_NODE
+
+    @property
+    def limit_name(self) -> str | None:
+        """Name of the global concurrency limit, if there is one."""
+        return self.concurrency if isinstance(self.concurrency, str) else None
+
+    def slots(self, executor: DbtExecutor, target: str | None) -> int:
+        """How many nodes may run at once."""
+        wanted = self.concurrency if isinstance(self.concurrency, int) else None
+        known: Any = getattr(executor, "max_concurrency", None)
+        most = known(target) if callable(known) else known
+        if isinstance(most, int):
+            return max(1, min(wanted or most, most))
+        return wanted or DEFAULT_THREADS
+
+    def task_of(self, fn: Callable[..., Any], subject: DbtNode | str) -> Task[..., Any]:
+        """Make the task that executes a node or a wave."""
+        from prefect import Task
+        from prefect.cache_policies import NO_CACHE
+
+        label = subject if isinstance(subject, str) else f"{subject.resource_type} {subject.name}"
+        return Task(
+            fn,
+            name=fn.__name__.replace("_", " "),
+            task_run_name=lambda: label,
+            tags=set(self.tags),
+            retries=self.retries,
+            retry_delay_seconds=self.retry_delay_seconds,
+            timeout_seconds=self.timeout_seconds,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+
+    def _local_executor(self) -> DbtCoreExecutor:
+        from ._scope import RunScope
+
+        wanted = self.concurrency if isinstance(self.concurrency, int) else None
+        threads = 1 if self.is_per_node else wanted
+        return DbtCoreExecutor(
+            self.settings,
+            processes=wanted if self.is_per_node else 1,
+            include_compiled_code=self.include_compiled_code,
+            inject={} if threads is None else {"threads": threads},
+            logger=RunScope.current().logger,
+        )
+
+    async def _check_limit(self) -> None:
+        """Refuse the name of a limit that does not exist: Prefect itself would let everything run."""
+        if self.limit_name is None:
+            return
+        from prefect.client.orchestration import get_client
+        from prefect.exceptions import ObjectNotFound
+
+        async with get_client() as client:
+            try:
+                await client.read_global_concurrency_limit_by_name(self.limit_name)
+            except ObjectNotFound as exc:
+                raise ValueError(
+                    f"concurrency is {self.limit_name!r}, but Prefect has no global concurrency limit of that name. "
+                    f"Make one: prefect gcl create {self.limit_name} --limit 4"
+                ) from exc
+
+
+def _options(
+    select: str | Sequence[str] | None,
+    exclude: str | Sequence[str] | None,
+    selector: str | None,
+    full_refresh: bool,
+    only_fresh_sources: bool,
+    target: str | None,
+    extra_cli_args: Sequence[str] | None,
+) -> BuildOptions:
+    """Check what a caller says of one run."""
+    from ._build import BuildOptions
+
+    if isinstance(extra_cli_args, str):
+        raise TypeError(f"extra_cli_args is the text {extra_cli_args!r}; give a list of words.")
+    words = _texts("extra_cli_args", extra_cli_args or ())
+    for word in words:
+        own = _OWN_OPTIONS.get(word.partition("=")[0])
+        if own is not None:
+            raise ValueError(f"extra_cli_args has {word!r}; use the argument {own} instead.")
+    if selector is not None and (select or exclude):
+        raise ValueError("selector is the name of a selector in selectors.yml; it cannot go with select or exclude.")
+    return BuildOptions(
+        select=_selection("select", select),
+        exclude=_selection("exclude", exclude),
+        selector=selector,
+        full_refresh=full_refresh,
+        only_fresh_sources=only_fresh_sources,
+        target=target,
+        extra_cli_args=words,
+    )
+
+
+_OWN_OPTIONS: Mapping[str, str] = {
+    "--select": "select",
+    "-s": "select",
+    "--models": "select",
+    "-m": "select",
+    "--exclude": "exclude",
+    "--selector": "selector",
+    "--full-refresh": "full_refresh",
+    "-f": "full_refresh",
+    "--target": "target",
+    "-t": "target",
+    "--threads": "concurrency",
+    "--project-dir": "settings",
+    "--profiles-dir": "settings",
+    "--target-path": "settings",
+    "--log-level": "settings",
+}
+
+
+def _selection(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return _texts(name, [value] if isinstance(value, str) else value or ())
+
+
+def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{name} is {values!r}; give a list of texts.")
+    if any(not value.strip() for value in values):
+        raise ValueError(f"{name} is {list(values)!r}, which has an empty text.")
+    return tuple(values)
+
+
+def _member(kind: type[E], name: str, value: Any) -> E:
+    try:
+        return kind(value)
+    except ValueError as exc:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise ValueError(f"{name} is {value!r}; it must be one of {known}.") from exc
+
+
+def _at_least(name: str, value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}.")
+    return value
+
+
+def _concurrency(value: Any) -> int | str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("concurrency is an empty text; give a number, or the name of a global concurrency limit.")
+        return value
+    return _at_least("concurrency", value, 1)
+
+
+def _cache(value: Any) -> CacheOptions | None:
+    if isinstance(value, bool) or value is None:
+        return CacheOptions() if value else None
+    if not isinstance(value, CacheOptions):
+        raise TypeError(f"cache is {value!r}; give True, False or CacheOptions.")
+    return value
+
+
+def _check_waits(retry_delay_seconds: Any, timeout_seconds: Any) -> None:
+    is_list = isinstance(retry_delay_seconds, list)
+    delays = cast("list[Any]", retry_delay_seconds) if is_list else [retry_delay_seconds]
+    for delay in delays:
+        if not isinstance(delay, int | float) or isinstance(delay, bool) or delay < 0:
+            raise ValueError(f"retry_delay_seconds is {retry_delay_seconds!r}; it must be seconds, or a list of them.")
+    if timeout_seconds is not None and (not isinstance(timeout_seconds, int | float) or timeout_seconds <= 0):
+        raise ValueError(f"timeout_seconds is {timeout_seconds!r}; it must be more than 0, or None.")

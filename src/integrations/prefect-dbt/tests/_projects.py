@@ -1,0 +1,96 @@
+"""dbt projects for the tests that look at many kinds of nodes or of mistakes; written as files, on DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+DUCKDB = """\
+shop:
+  target: dev
+  outputs:
+    dev: {type: duckdb, path: shop.duckdb, threads: 2}
+"""
+
+
+def write_project(folder: Path, files: Mapping[str, str | None]) -> Path:
+    """Write a project: a name, a profile on DuckDB and one model, unless `files` say otherwise.
+
+    Args:
+        folder: Where to; it is made.
+        files: Content by path within the project; `None` leaves a file out.
+    """
+    usual: dict[str, str | None] = {
+        "dbt_project.yml": "name: shop\nprofile: shop\n",
+        # A relative path would be one from where the tests run.
+        "profiles.yml": DUCKDB.replace("shop.duckdb", str(folder / "shop.duckdb")),
+        "models/parcels.sql": "select 1 as id",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {**usual, **files}.items():
+        if text is not None:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return folder
+
+
+EVENTS = """\
+{{ config(materialized='table', event_time='moment') }}
+select * from (values
+    (timestamp '2026-01-01 12:00:00', 1), (timestamp '2026-01-02 12:00:00', 0), (timestamp '2026-01-03 12:00:00', 3)
+) t(moment, n)
+"""
+BATCHES = """\
+{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='moment', batch_size='day',
+          begin='2026-01-01', concurrent_batches=false) }}
+select moment, case when n = 0 then error('a bad day') else n end as n from {{ ref('events') }}
+"""
+STATES_YML = """\
+models:
+  - name: good
+    columns:
+      - name: id
+        data_tests:
+          - unique: {name: unique_good_id}
+          - not_null: {name: not_null_good_id}
+          - not_null: {name: warns_good_id, config: {severity: warn}}
+exposures:
+  - name: board
+    type: dashboard
+    owner: {name: shop, email: shop@example.com}
+    depends_on: [ref('good')]
+sources:
+  - name: raw
+    schema: main
+    config:
+      loaded_at_field: moment
+      freshness: {warn_after: {count: 1, period: day}, error_after: {count: 100000, period: day}}
+    tables:
+      - name: old
+        identifier: events
+      - name: missing
+      - name: fresh
+        config: {loaded_at_field: now()}
+      - name: stale
+        identifier: events
+        config:
+          freshness: {warn_after: {count: 1, period: day}, error_after: {count: 2, period: day}}
+"""
+BATCH_ARGS = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04")
+"""What a build of `states_project` needs, so that it has three batches, of which the second fails."""
+
+
+def states_project(folder: Path) -> Path:
+    """Write a project in which a build and a check of freshness give every status that dbt has."""
+    files = {
+        "models/parcels.sql": None,
+        "models/good.sql": "{{ config(materialized='table') }}\nselect 1 as id union all select null",
+        "models/broken.sql": "select no_such_column",
+        "models/below_broken.sql": "select * from {{ ref('broken') }}",
+        "models/fresh.sql": "{{ config(materialized='table') }}\nselect 1 as n",
+        "models/events.sql": EVENTS,
+        "models/batches.sql": BATCHES,
+        "models/states.yml": STATES_YML,
+    }
+    return write_project(folder, files)
