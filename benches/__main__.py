@@ -21,6 +21,7 @@ NAMES = (
     "kube_observer",
     "cloud_run_calls",
     "aci_calls",
+    "dbt_build",
 )
 
 

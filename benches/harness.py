@@ -16,27 +16,31 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benches.memory import TreeWatch
 from scripts import workspace
 
 FOLDER = Path(__file__).resolve().parent
 CACHE = workspace.ROOT / ".benches"
 RESULTS = FOLDER / "results"
-PACKAGES = ("prefect-aws", "prefect-azure", "prefect-docker", "prefect-email", "prefect-gcp", "prefect-shell")
+PACKAGES = (
+    *("prefect-aws", "prefect-azure", "prefect-dbt", "prefect-docker", "prefect-email", "prefect-gcp"),
+    "prefect-shell",
+)
 # The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
 PUBLISHED = (
-    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-docker>=0.7.4", "prefect-email>=0.4.3"),
-    *("prefect-gcp>=0.6.22", "prefect-shell>=0.3.7"),
+    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-dbt>=0.7.25", "prefect-docker>=0.7.4"),
+    *("prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-shell>=0.3.7"),
 )
 BASELINE = "published"
 
 _UV = os.environ.get("UV", "uv")
 _SDK = ("boto3", "botocore", "s3transfer")
-_FOREIGN = ("PREFECT_", "AWS_", "UV_", "VIRTUAL_ENV", "PYTHON")
+_FOREIGN = ("PREFECT_", "AWS_", "DBT_", "UV_", "VIRTUAL_ENV", "PYTHON")
 
 
 class BenchError(Exception):
@@ -151,6 +155,7 @@ def measure(
     *arguments: str,
     timeout_seconds: float = 300.0,
     environ: Mapping[str, str] | None = None,
+    watch_tree: bool = False,
 ) -> Sample:
     """Run a probe once.
 
@@ -160,6 +165,7 @@ def measure(
         arguments: Its arguments.
         timeout_seconds: Seconds after which it is ended; the sample then says so.
         environ: Variables to add. Those of Prefect, AWS and Python are taken out of what is inherited.
+        watch_tree: Whether to count the memory of all processes that the probe starts, as `tree_mib`.
     """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -174,9 +180,11 @@ def measure(
         )
         timer = threading.Timer(timeout_seconds, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
+        watch = TreeWatch(process.pid)
         try:
-            # wait4 gives the use of this process and the children that it waited for.
-            _, status, usage = os.wait4(process.pid, 0)
+            with watch if watch_tree else nullcontext():
+                # wait4 gives the use of this process and the children that it waited for.
+                _, status, usage = os.wait4(process.pid, 0)
         finally:
             late = not timer.is_alive()
             timer.cancel()
@@ -191,6 +199,8 @@ def measure(
         values: dict[str, float] = json.loads(out.read().splitlines()[-1])
     values.setdefault("cpu_s", usage.ru_utime + usage.ru_stime)
     values.setdefault("peak_mib", usage.ru_maxrss / 1024)
+    if watch_tree:
+        values["tree_mib"] = watch.peak_mib
     return Sample(values)
 
 
@@ -229,6 +239,7 @@ def alternate(
     warm_up: bool = True,
     around: Callable[[Case], AbstractContextManager[tuple[str, ...]]] = nothing_around,
     built: Mapping[str, Environment] | None = None,
+    watch_tree: bool = False,
 ) -> dict[Case, list[Sample]]:
     """Measure all cases by turns, so that what else the machine does meets all of them alike.
 
@@ -240,6 +251,7 @@ def alternate(
         warm_up: Whether to run each case once before, unmeasured.
         around: Prepares a run, gives further arguments for it, and looks at what it did; not part of the times.
         built: The environments by name; those of `environments` when not given.
+        watch_tree: Whether to count the memory of all processes that a probe starts, as `tree_mib`.
     """
     built = environments() if built is None else built
     samples: dict[Case, list[Sample]] = {case: [] for case in cases}
@@ -255,6 +267,7 @@ def alternate(
                     *more,
                     timeout_seconds=timeout_seconds,
                     environ=dict(case.environ),
+                    watch_tree=watch_tree,
                 )
             shown = sample.failure or ", ".join(f"{k} {v:.4g}" for k, v in sample.values.items())
             print(f"  {number or 'warm-up'}  {case.what} · {case.variant}: {shown}", file=sys.stderr, flush=True)
