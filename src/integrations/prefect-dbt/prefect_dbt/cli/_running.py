@@ -21,10 +21,10 @@ from prefect_integration_kit.logs import run_logger
 from .._dbt import DbtEvent, DbtProcess, Invocation, Outcome
 from ..core._artifacts import consolidate_run_results, create_summary_markdown
 from ..core._command_line import command_of, value_of, without
-from ..core._failures import run_failed
 from ..core._logs import RunLogs, level_of
+from ..core._outcomes import error_from
 from ..core._scope import RunScope
-from ..errors import DbtCancelled, DbtError, DbtInvocationFailed, DbtProcessDied, DbtUsageError, error_of
+from ..errors import DbtUsageError
 from ._profile_files import PathLike, profiles_for
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 # What Prefect accepts: `prefect.types.names.ArtifactKey`.
 _ARTIFACT_KEY = re.compile(r"[a-z0-9-]+")
-_INTERRUPTIONS = frozenset({"KeyboardInterrupt", "SystemExit"})
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,10 @@ class CommandRun:
         return create_summary_markdown(consolidate_run_results(outcome.nodes), outcome.command or self.name)
 
     def _settled(self, outcome: Outcome) -> dbtRunnerResult:
-        if outcome.success:
+        error = error_from(outcome, self.name)
+        if error is None:
             return outcome.result()
-        raised = outcome.exception
-        raise _error(outcome, outcome.command or self.name) from (None if raised is None else raised.load())
+        raise error
 
 
 def _words(command: str, extra: Sequence[str] | None) -> list[str]:
@@ -169,16 +168,3 @@ class _Listener:
 def _cancel_on(brake: Brake, process: DbtProcess) -> None:
     brake.wait()
     process.cancel()
-
-
-def _error(outcome: Outcome, command: str) -> DbtError:
-    raised = outcome.exception
-    if outcome.interrupted or (raised is not None and raised.class_name in _INTERRUPTIONS):
-        return DbtCancelled(f"dbt {command} was cancelled before it ended.")
-    if raised is not None:
-        if raised.class_name == "DbtProcessDied":
-            return DbtProcessDied(raised.message)
-        return error_of(raised.class_name, raised.message, command=command)
-    if outcome.nodes:
-        return run_failed(command, outcome.nodes)
-    return DbtInvocationFailed(f"dbt {command} failed; its log says why.")

@@ -135,11 +135,19 @@ class DbtCloudAdministrativeClient:
         return check(await self._request(self._client, http_method, path, params, json, timeout_seconds))
 
     def explain(self, exc: BaseException) -> str:
-        """Say in one line what went wrong with a request, without the API key, which an answer may repeat."""
+        """Say in one line what went wrong with a request, without the API key, which an answer may repeat.
+
+        Args:
+            exc: What the request raised.
+        """
         return redact(explain(exc), [self._headers["Authorization"].partition(" ")[2]])
 
     def url_of(self, path: str) -> str:
-        """Give the address of an endpoint; see `call_endpoint` for its path."""
+        """Give the address of an endpoint.
+
+        Args:
+            path: As `call_endpoint` takes it.
+        """
         return f"{self._origin}{path}" if path.startswith("/api/") else f"{self._base}/{path.lstrip('/')}"
 
     async def _request(
@@ -199,7 +207,15 @@ class DbtCloudAdministrativeClient:
         execute_steps: list[str] | None,
         others: dict[str, Any],
     ) -> dict[str, Any]:
-        """Make the body of the request that creates a job; see `create_job`."""
+        """Make the body of the request that creates a job.
+
+        Args:
+            project_id: The project.
+            environment_id: The environment that it runs in.
+            name: Its name.
+            execute_steps: dbt's commands; `None` for none.
+            others: Further fields of the job, as dbt Cloud names them.
+        """
         return {
             "id": None,
             "account_id": int(self._base.rpartition("/")[2]),

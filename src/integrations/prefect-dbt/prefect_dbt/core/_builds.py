@@ -63,7 +63,14 @@ class NodeBuild:
     def of(
         cls, node: DbtNode, artifact: Mapping[str, Any], *, is_reused: bool = False, task_run_id: UUID | None = None
     ) -> NodeBuild:
-        """Take the outcome of a node from its entry of `run_results.json`."""
+        """Take the outcome of a node from its entry of `run_results.json`.
+
+        Args:
+            node: The node.
+            artifact: The entry.
+            is_reused: Whether it is the entry of an earlier build.
+            task_run_id: The task run that stands for it.
+        """
         failures, seconds, message = artifact.get("failures"), artifact.get("execution_time"), artifact.get("message")
         entry = cast("NodeArtifact", {**artifact, "unique_id": node.unique_id})
         return cls(
@@ -81,7 +88,14 @@ class NodeBuild:
 
     @classmethod
     def without_run(cls, node: DbtNode, status: str, message: str, *, task_run_id: UUID | None = None) -> NodeBuild:
-        """Say how a node ended that dbt has no entry for."""
+        """Say how a node ended that dbt has no entry for.
+
+        Args:
+            node: The node.
+            status: dbt's word.
+            message: Why.
+            task_run_id: The task run that stands for it.
+        """
         artifact = NodeArtifact(
             unique_id=node.unique_id,
             status=status,
@@ -108,7 +122,12 @@ class BuildResult(Mapping[str, NodeBuild]):
     """
 
     def __init__(self, nodes: Iterable[NodeBuild], *, elapsed_seconds: float = 0.0) -> None:
-        """Hold the outcomes of nodes."""
+        """Hold the outcomes of nodes.
+
+        Args:
+            nodes: The outcomes, in the order in which the nodes ended.
+            elapsed_seconds: How long the run took.
+        """
         self._nodes = {node.unique_id: node for node in nodes}
         self.elapsed_seconds = elapsed_seconds
 

@@ -67,7 +67,11 @@ class CacheOptions:
             raise ValueError(f"expiration of the cache is {self.expiration}; it must be longer than nothing.")
 
     def allows(self, node: DbtNode) -> bool:
-        """Say whether a node may be reused at all."""
+        """Say whether a node may be reused at all.
+
+        Args:
+            node: The node.
+        """
         return (
             node.is_executable
             and node.resource_type not in self.exclude_resource_types

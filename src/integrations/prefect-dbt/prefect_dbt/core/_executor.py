@@ -96,7 +96,11 @@ class ExecutionResult:
     log_messages: dict[str, list[LogMessage]] | None = None
 
     def status_of(self, node_id: str) -> str | None:
-        """Return dbt's word for how a node ended; `None` when dbt did not report on it."""
+        """Return dbt's word for how a node ended; `None` when dbt did not report on it.
+
+        Args:
+            node_id: Its unique id.
+        """
         artifact = (self.artifacts or {}).get(node_id)
         return None if artifact is None else artifact.get("status")
 

@@ -15,10 +15,11 @@ from prefect.logging import get_logger
 
 from .._dbt import DbtEvent, DbtProcess, Invocation, NodeResult, Outcome
 from .._profiles import ResolvedProfiles, read_profiles, resolved_profiles
-from ..errors import DbtCancelled, DbtError, DbtInvocationFailed, DbtProfileError, error_of
+from ..errors import DbtCancelled, DbtError, DbtInvocationFailed, DbtProfileError
 from ._executor import OK_STATUSES, WARNING_STATUSES, ExecutionResult, LogMessage, NodeArtifact
 from ._failures import run_failed
 from ._manifest import DbtNode
+from ._outcomes import error_from
 from .settings import PrefectDbtSettings
 
 if TYPE_CHECKING:
@@ -106,7 +107,15 @@ class DbtCoreExecutor:
         target: str | None = None,
         extra_cli_args: list[str] | None = None,
     ) -> ExecutionResult:
-        """Execute one node; see `DbtExecutor`."""
+        """Execute one node.
+
+        Args:
+            node: The node.
+            command: dbt's command for it: `run`, `seed`, `snapshot`, `test` or `build`.
+            full_refresh: Rebuild incremental models and seeds; ignored where the command does not know it.
+            target: Name of the target in the profile; the profile's own when `None`.
+            extra_cli_args: Further arguments of dbt, at the end.
+        """
         args = [command, "--select", node.dbt_selector]
         if command == "build":
             args += ["--indirect-selection", "empty"]
@@ -122,7 +131,18 @@ class DbtCoreExecutor:
         target: str | None = None,
         extra_cli_args: list[str] | None = None,
     ) -> ExecutionResult:
-        """Execute nodes with one `dbt build`; see `DbtExecutor`."""
+        """Execute nodes with one `dbt build`.
+
+        Args:
+            nodes: The nodes, at least one.
+            full_refresh: Rebuild incremental models and seeds.
+            indirect_selection: Which tests come along, in dbt's words; dbt's own choice when `None`.
+            target: Name of the target in the profile; the profile's own when `None`.
+            extra_cli_args: Further arguments of dbt, at the end.
+
+        Raises:
+            ValueError: If there are no nodes.
+        """
         if not nodes:
             raise ValueError("A wave needs at least one node.")
         args = ["build", "--select", *(node.dbt_selector for node in nodes)]
@@ -455,11 +475,8 @@ class _Ended:
 
 
 def _error(outcome: Outcome, command: str) -> DbtError:
-    if outcome.interrupted:
-        return DbtCancelled(f"dbt {command} was cancelled.")
-    if outcome.exception is None:
-        return DbtInvocationFailed(f"dbt {command} failed and gave no reason; see its log.")
-    return error_of(outcome.exception.class_name, outcome.exception.message, command=command)
+    error = error_from(outcome, command)
+    return error or DbtInvocationFailed(f"dbt {command} failed and gave no reason; see its log.")
 
 
 def succeeded(status: str | None) -> bool:

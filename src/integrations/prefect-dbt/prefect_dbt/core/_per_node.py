@@ -20,6 +20,7 @@ from ._logs import level_of, plain
 from ._manifest import DbtNode
 from ._observer import RunObserver
 from ._scope import RunScope
+from ._tasks import slots, task_of
 from ._waves import Order
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class _Nodes:
         self._build = build
         self._order = order
         self._is_done = {unique_id: asyncio.Event() for unique_id in order.parents}
-        self._slots = asyncio.Semaphore(build.orchestrator.slots(build.executor, build.options.target))
+        self._slots = asyncio.Semaphore(slots(build.orchestrator, build.executor, build.options.target))
         self._holding: set[str] = set()
         self._attempts: dict[str, NodeBuild] = {}
 
@@ -108,7 +109,7 @@ class _Nodes:
             finally:
                 self._give_slot(node)
 
-        task = build.orchestrator.task_of(dbt_node, node)
+        task = task_of(build.orchestrator, dbt_node, node)
         if build.records is not None and build.may_reuse(node):
             await self._use_cache(task, node, fingerprint)
         task_run_id = uuid4()

@@ -19,6 +19,7 @@ from ._manifest import DbtNode
 from ._observer import RunObserver
 from ._per_node import artifact_of, limited
 from ._scope import RunScope
+from ._tasks import task_of
 from ._tracker import NodeTaskTracker
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class _Wave:
         task_run_id = uuid4()
         inputs: dict[str, Any] = {"upstream": set() if before is None else {cast("Any", TaskRunResult(id=before))}}
         state: Any = await run_task_async(
-            build.orchestrator.task_of(dbt_wave, self._label),
+            task_of(build.orchestrator, dbt_wave, self._label),
             task_run_id=task_run_id,
             parameters={"node_ids": [node.unique_id for node in self._nodes], "upstream": []},
             dependencies=inputs,

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._dbt import DbtEvent, DbtProcess, Invocation, NodeDetails, NodeResult, Outcome
 from .._profiles import FILE_NAME, resolved_profiles
-from ..errors import DbtCancelled, DbtError, DbtInvocationFailed, DbtProcessDied, DbtRunFailed, error_of
+from ..errors import DbtError, DbtRunFailed
 from ._assets import RECORDED_COMMANDS
 from ._command_line import command_of, plain_kwargs, value_of, without
-from ._failures import SKIPPED, is_failure, run_failed
+from ._failures import SKIPPED, is_failure
 from ._guard import Guard
 from ._hooks import DbtHookContext, DbtHookEvent, Hooks, run_results
 from ._logs import dbt_level, level_of, prefect_level
 from ._node_assets import NodeAssets, as_node
 from ._observer import RunObserver
+from ._outcomes import error_from
 from ._retry import RESULTS, RetryMemory
 from ._scope import RunScope
 from ._unique_target import make_unique_target, publish
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
     from dbt.contracts.graph.manifest import Manifest
 
-    from .state import DbtState, Storage
+    from ._stores import Storage
+    from .state import DbtState
 
 # What `dbt retry` takes over from the command that it goes on from; it knows the rest from that run's results.
 _RETRY_OPTIONS = ("target", "profile", "vars", "threads")
@@ -162,7 +164,7 @@ class DbtRun:
         return self._end(outcome, memory, unique)
 
     def _end(self, outcome: Outcome, memory: RetryMemory | None, unique: Path | None) -> dbtRunnerResult:
-        error = self._error(outcome)
+        error = error_from(outcome, self._command)
         with self._guard("noting where dbt's artifacts are"):
             self._note_target(outcome, unique)
         with self._guard("keeping the results for a retry"):
@@ -174,7 +176,7 @@ class DbtRun:
             self._draw(outcome)
         self._call_end_hooks(outcome, error)
         if error is not None and (self._options.raise_on_failure or not isinstance(error, DbtRunFailed)):
-            raise error from (outcome.exception.load() if outcome.exception is not None else None)
+            raise error
         if outcome.success:
             self._upload(outcome)
         return outcome.result()
@@ -297,22 +299,6 @@ class DbtRun:
         from .state import aupload_artifacts
 
         run_coro_as_sync(aupload_artifacts(outcome.target_path, self._options.artifacts, since=self._began))
-
-    def _error(self, outcome: Outcome) -> DbtError | None:
-        """The error that an outcome is, by dbt's word on the whole alone."""
-        if outcome.success:
-            return None
-        command, raised = outcome.command or self._command, outcome.exception
-        kind = None if raised is None else raised.class_name
-        if outcome.interrupted or kind in {"KeyboardInterrupt", "SystemExit"}:
-            return DbtCancelled(f"dbt {command} was cancelled before it ended.")
-        if raised is not None:
-            if kind == DbtProcessDied.__name__:
-                return DbtProcessDied(raised.message)
-            return error_of(raised.class_name, raised.message, command=command)
-        if any(is_failure(node.status) for node in outcome.nodes):
-            return run_failed(command, outcome.nodes)
-        return DbtInvocationFailed(f"dbt {command} failed and named no node that did; its log says why.")
 
     def _call_hooks(self, event: DbtHookEvent, **fields: Any) -> None:
         if self._hooks.has(event):

@@ -15,14 +15,12 @@ from ._cache import CacheOptions
 from ._calls import call_in_thread, run_to_end
 from ._executor import DbtExecutor, ExecutionResult, NodeArtifact
 from ._hooks import DbtHookMixin
-from ._local import DEFAULT_THREADS, DbtCoreExecutor
+from ._local import DbtCoreExecutor
 from ._manifest import DbtNode
 from ._waves import TestStrategy
 from .settings import PrefectDbtSettings
 
 if TYPE_CHECKING:
-    from prefect import Task
-
     from ._build import BuildOptions
 
 __all__ = [
@@ -237,33 +235,6 @@ class PrefectDbtOrchestrator(DbtHookMixin):
     def limit_name(self) -> str | None:
         """Name of the global concurrency limit, if there is one."""
         return self.concurrency if isinstance(self.concurrency, str) else None
-
-    def slots(self, executor: DbtExecutor, target: str | None) -> int:
-        """How many nodes may run at once."""
-        wanted = self.concurrency if isinstance(self.concurrency, int) else None
-        known: Any = getattr(executor, "max_concurrency", None)
-        most = known(target) if callable(known) else known
-        if isinstance(most, int):
-            return max(1, min(wanted or most, most))
-        return wanted or DEFAULT_THREADS
-
-    def task_of(self, fn: Callable[..., Any], subject: DbtNode | str) -> Task[..., Any]:
-        """Make the task that executes a node or a wave."""
-        from prefect import Task
-        from prefect.cache_policies import NO_CACHE
-
-        label = subject if isinstance(subject, str) else f"{subject.resource_type} {subject.name}"
-        return Task(
-            fn,
-            name=fn.__name__.replace("_", " "),
-            task_run_name=lambda: label,
-            tags=set(self.tags),
-            retries=self.retries,
-            retry_delay_seconds=self.retry_delay_seconds,
-            timeout_seconds=self.timeout_seconds,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )
 
     def _local_executor(self) -> DbtCoreExecutor:
         from ._scope import RunScope

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from dbt_common.events.base_types import EventLevel, EventMsg
     from prefect.client.orchestration import PrefectClient
 
-    from .state import DbtState, Storage
+    from ._stores import Storage
+    from .state import DbtState
 
 __all__ = [
     "FAILURE_MSG",
@@ -55,7 +56,7 @@ SETTINGS_CONFIG = ["target_path", "profiles_dir", "project_dir", "log_level"]
 FAILURE_MSG = FAILURE_MESSAGE
 
 
-def execute_dbt_node(task_state: NodeTaskTracker, node_id: str, asset_id: str | None):
+def execute_dbt_node(task_state: NodeTaskTracker, node_id: str, asset_id: str | None) -> None:
     """Wait until dbt has ended with a node, and fail if the node did; to be called in a task that stands for the node.
 
     Args:

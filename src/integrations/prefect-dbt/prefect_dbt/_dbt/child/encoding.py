@@ -25,6 +25,7 @@ _PRINTED = frozenset({"PrintEvent", "ShowNode", "CompiledNode"})
 _CACHE_EVENTS = frozenset({"CacheAction", "CacheDumpGraph"})
 _RANKS = {"test": 0, "debug": 0, "info": 1, "warn": 2, "error": 3, "none": 9}
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_QUOTED_LINE = re.compile(r"^\s*\d+\s*\|.*\n?", re.MULTILINE)
 _SECRET_PREFIXES = ("DBT_ENV_SECRET", "DBT_ENGINE_ENV_SECRET")
 _LONGEST_FIELD = 2000
 
@@ -69,6 +70,8 @@ class Scrubber:
         """The text, fit to be shown."""
         if "\x1b" in text:
             text = _COLOURS.sub("", text)
+        if "profiles.yml" in text:  # dbt quotes the lines that it could not read, and they may hold a password
+            text = _QUOTED_LINE.sub("", text)
         for value in self._values:
             if value in text:
                 text = text.replace(value, "*****")
