@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
 # dbt reads it when a process starts: tests talk to this machine only.
 os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+
+
+# A process of dbt takes seconds to start with a core of its own, and many times that beside other packages' tests.
+_TIMEOUT_SECONDS = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that a busy machine needs."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_SECONDS))
 
 
 @pytest.fixture(autouse=True)
