@@ -77,6 +77,18 @@ def test_a_summary_counts_outcomes_and_names_what_did_not_end_well() -> None:
     assert order == sorted(order)
 
 
+def test_the_compiled_code_of_what_failed_is_shown_and_of_nothing_else() -> None:
+    results = [
+        result(name, status) for name, status in (("orders", "error"), ("unique", "fail"), ("parcels", "success"))
+    ]
+    for each in results:
+        each.node.compiled_code = f"select ```{each.node.name}``` as of_{each.node.name}"
+    summary = create_summary_markdown(consolidate_run_results(runner_result(*results)), "build")
+    assert "````sql\nselect ```orders``` as of_orders\n````" in summary
+    assert "of_unique" in summary
+    assert "of_parcels" not in summary
+
+
 def test_the_content_of_run_results_json_is_summarised_too() -> None:
     entries = [
         {"unique_id": "model.shop.orders.v2", "status": "error", "message": "boom"},

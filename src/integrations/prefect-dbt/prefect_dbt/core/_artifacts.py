@@ -10,7 +10,7 @@ from typing import Any, cast
 MAX_SUMMARY_CHARACTERS = 100_000
 """Longest summary: what is left out is counted. Prefect itself sets no limit, but browsers must render it."""
 
-_MAX_MESSAGE_CHARACTERS = 2_000
+_MAX_BLOCK_CHARACTERS = 2_000
 _MAX_NAME_CHARACTERS = 200
 
 # Consolidated outcome by dbt's status; see `NodeStatus` in dbt/artifacts/schemas/results.py.
@@ -48,6 +48,7 @@ class _Row:
     resource_type: str
     message: str
     path: str
+    code: str = ""
 
 
 def consolidate_run_results(results: Any) -> dict[str, list[Any]]:
@@ -68,7 +69,9 @@ def consolidate_run_results(results: Any) -> dict[str, list[Any]]:
 
 
 def create_summary_markdown(run_results: dict[str, Any], command: str) -> str:
-    """Summarise a dbt run in Markdown: counts, then each node that did not end well with its message, then the rest.
+    """Summarise a dbt run in Markdown: counts, then each node that did not end well, then the rest.
+
+    The former have dbt's message and, where it failed, the compiled code.
 
     Text of dbt and of the database is escaped, and shortened where it would make the summary longer than 100,000
     characters.
@@ -134,16 +137,18 @@ def _entry(row: _Row) -> str:
         lines.append(f"* Path: {markdown_code(row.path)}")
     if row.message.strip():
         lines += ["* Message:", "", _fenced(row.message)]
+    if row.code.strip():
+        lines += ["* Compiled code:", "", _fenced(row.code, "sql")]
     return "\n".join([*lines, ""])
 
 
-def _fenced(text: str) -> str:
+def _fenced(text: str, language: str = "text") -> str:
     """Put text in a code block that it cannot end."""
     text = _printable(text.strip("\n"), keeps_lines=True)
-    if len(text) > _MAX_MESSAGE_CHARACTERS:
-        text = text[:_MAX_MESSAGE_CHARACTERS] + f"\n… {len(text) - _MAX_MESSAGE_CHARACTERS} characters more"
+    if len(text) > _MAX_BLOCK_CHARACTERS:
+        text = text[:_MAX_BLOCK_CHARACTERS] + f"\n… {len(text) - _MAX_BLOCK_CHARACTERS} characters more"
     fence = "`" * max(3, _longest_run(text) + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _longest_run(text: str) -> int:
@@ -168,7 +173,7 @@ def _rows_by_outcome(run_results: Mapping[str, Any]) -> dict[str, list[_Row]]:
         if isinstance(results, list | tuple):
             for result in cast("Iterable[Any]", results):
                 outcome = _outcome_of(result, key)
-                rows[outcome].append(_row_of(result))
+                rows[outcome].append(_row_of(result, with_code=outcome in {"Error", "Fail"}))
     return rows
 
 
@@ -178,7 +183,7 @@ def _outcome_of(result: Any, otherwise: str = "") -> str:
     return _OUTCOMES.get(status, "Error")  # what is not known to be good is shown
 
 
-def _row_of(result: Any) -> _Row:
+def _row_of(result: Any, *, with_code: bool) -> _Row:
     if isinstance(result, str):
         return _Row(result, "", "", "")
     node = _get(result, "node")
@@ -189,6 +194,7 @@ def _row_of(result: Any) -> _Row:
         resource_type=_text(getattr(kind, "value", kind)) or unique_id.partition(".")[0],
         message=_text(_get(result, "message")),
         path=_text(_get(node, "original_file_path")) or _text(_get(result, "path")),
+        code=_text(_get(node, "compiled_code") or _get(result, "compiled_code")) if with_code else "",
     )
 
 
