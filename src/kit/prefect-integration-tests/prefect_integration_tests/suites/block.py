@@ -11,6 +11,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
+import pytest
 
 from prefect_integration_tests.blocks import construction_error, plain_values, secret_fields, values
 from prefect_integration_tests.docstrings import compile_example, examples
@@ -19,7 +20,6 @@ from prefect_integration_tests.registry import registered_blocks
 from .base import Suite
 
 if TYPE_CHECKING:
-    import pytest
     from prefect.blocks.core import Block
 
     from prefect_integration_tests.faces import Call
@@ -36,6 +36,8 @@ class BlockSuite(Suite):
 
     Attributes:
         package: Name of the import package, such as `"prefect_shell"`.
+        holding_connectors: Names of blocks that hold a connector of another package which is not equal to its own copy,
+            or connects when copied: such a block is saved and loaded, and not compared or copied.
         not_secret: Names of fields that sound like a secret and are none, as
             `AcmeBlock.next_token`.
         plain_entries: Entries of secret dictionaries that cannot hold the canary, such as
@@ -45,6 +47,7 @@ class BlockSuite(Suite):
 
     package: ClassVar[str]
     not_secret: ClassVar[frozenset[str]] = frozenset()
+    holding_connectors: ClassVar[frozenset[str]] = frozenset()
     plain_entries: ClassVar[frozenset[str]] = frozenset()
     alternatives: ClassVar[frozenset[str]] = frozenset()
 
@@ -117,6 +120,8 @@ class BlockSuite(Suite):
         await call(block, "save", name)
         loaded = await call(block_class, "load", name)
         assert type(loaded) is block_class
+        if block_class.__name__ in self.holding_connectors:
+            return
         assert plain_values(loaded) == plain_values(self.make(block_class, canary))
 
     def test_the_schema_is_stable(self, block_class: type[Block], canary: str) -> None:
@@ -130,6 +135,8 @@ class BlockSuite(Suite):
 
     def test_a_block_travels(self, block_class: type[Block], canary: str) -> None:
         """A block can be pickled and copied, as task runners and subflows do."""
+        if block_class.__name__ in self.holding_connectors:
+            pytest.skip("its connector is not equal to its own copy")
         block = self.make(block_class, canary)
         for again in (
             pickle.loads(pickle.dumps(block)),
