@@ -208,7 +208,8 @@ def with_guide(text: str, names: Names) -> str:
         ],
     }
     pages: list[Any] = group["pages"]
-    above = [n for n, page in enumerate(pages) if isinstance(page, str) or page["group"] < names.title]
+    title = names.title.casefold()
+    above = [n for n, page in enumerate(pages) if isinstance(page, str) or page["group"].casefold() < title]
     pages.insert(max(above, default=-1) + 1, entry)
     return dump(site)
 
