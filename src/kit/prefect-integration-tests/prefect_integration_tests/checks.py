@@ -295,7 +295,7 @@ class Memory:
     """What `peak_memory` found.
 
     Attributes:
-        growth_bytes: How far the memory rose above where it was at the start.
+        growth_bytes: How far the memory rose above where it was at the start; known when the context has ended.
     """
 
     growth_bytes: int = 0
@@ -312,6 +312,22 @@ def _resident_bytes() -> int | None:
     return int(pages) * resource.getpagesize()
 
 
+def _reset_peak() -> bool:
+    """Let the system count this process's peak anew; `False` where it does not."""
+    try:
+        # https://www.kernel.org/doc/html/latest/filesystems/proc.html: 5 resets VmHWM to the present resident size
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak_bytes() -> int:
+    """Read the peak since `_reset_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def _release_unused() -> None:
     """Give freed memory back to the system, where the C library can, so that growth shows."""
     gc.collect()
@@ -324,8 +340,8 @@ def _release_unused() -> None:
 def peak_memory() -> Generator[Memory, None, None]:
     """Measure how far memory rises while the context lasts.
 
-    The resident size is sampled, so native code counts too; where the system does not tell it,
-    Python's own allocations are traced instead.
+    The system's own count of the peak is read where it can be reset, else the resident size is sampled; both count
+    native code too. Where the system tells neither, Python's own allocations are traced instead.
     """
     memory = Memory()
     _release_unused()
@@ -337,6 +353,12 @@ def peak_memory() -> Generator[Memory, None, None]:
         finally:
             memory.growth_bytes = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
+        return
+    if _reset_peak():
+        try:
+            yield memory
+        finally:
+            memory.growth_bytes = max(_peak_bytes() - start, 0)
         return
     done = threading.Event()
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from prefect_integration_kit.waiting import Backoff, retry
+from prefect_integration_kit.waiting import Backoff, poll, retry
 from prefect_integration_tests.checks import (
     Injector,
     assert_ends_in_error,
@@ -186,6 +186,19 @@ async def test_memory_that_grows_is_found_out() -> None:
     await assert_flat_memory(careful, limit_bytes=32 * MIB)
     with pytest.raises(AssertionError, match="Hoarding took"):
         await assert_flat_memory(hoard, limit_bytes=32 * MIB, what="Hoarding")
+
+
+def test_memory_is_sampled_where_the_peak_cannot_be_reset(monkeypatch) -> None:
+    monkeypatch.setattr("prefect_integration_tests.checks._reset_peak", lambda: False)
+    with peak_memory() as memory:
+        held = bytearray(64 * MIB).replace(b"\0", b"x")
+        poll(
+            lambda: memory.growth_bytes >= 32 * MIB or None,
+            subject="a sample",
+            interval_seconds=0.01,
+            timeout_seconds=30,
+        )
+    assert len(held) == 64 * MIB
 
 
 def test_memory_is_measured_without_proc(monkeypatch) -> None:
