@@ -69,7 +69,6 @@ def ours(project: str, *, with_nodes: bool) -> dict[str, float]:
 
 if __name__ == "__main__":
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
     how, folder = sys.argv[1:3]
     found = raw(folder) if how == "raw" else ours(folder, with_nodes=how == "nodes")
     print(json.dumps({"total_s": since_start_s(), "task_runs": 0.0, "per_s": 0.0, **found}))
