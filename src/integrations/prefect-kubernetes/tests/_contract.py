@@ -8,6 +8,7 @@ import shlex
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 WAIT = "trap 'exit 143' TERM; sleep 1000 & wait"
 """A flow at work, which ends when it is asked to."""
 
-EAT = "sleep 3; x=a; while true; do x=$x$x; done"
-FILL = "sleep 3; dd if=/dev/zero of=/disk/file bs=1M count=4"
+EAT = "x=a; while true; do x=$x$x; done"
+FILL = "dd if=/dev/zero of=/disk/file bs=1M count=4"
 GUARANTEED = {"memory_limit": "16Mi", "memory_request": "16Mi", "cpu_limit": "200m", "cpu_request": "200m"}
 PATIENCE_SECONDS = 400
 AT_A_TIME = 8  # all at once start so many pods that each waits for minutes on a busy machine of two cores
@@ -49,7 +50,7 @@ class Seen:
     pods: set[str] = field(default_factory=set)
     most_alive: int = 0
     alive: set[str] = field(default_factory=set)
-    job: str = ""
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def state(self) -> State:
@@ -168,18 +169,31 @@ class Play:
 
     async def begin(self, retries: int, command: str, **variables: Any) -> FlowRun:
         assert self._deployment_id is not None
+        seen = Seen()
         async with self._one_by_one:
             run = await self.client.create_flow_run_from_deployment(
                 self._deployment_id,
                 job_variables={
                     "backoff_limit": retries,
                     "command": f"sh -c {shlex.quote(command)}",
-                    "env": {"MARK": uuid.uuid4().hex},
+                    "env": {"MARK": seen.mark},
                     **variables,
                 },
             )
-        self.seen[str(run.id)] = Seen()
+        self.seen[str(run.id)] = seen
         return run
+
+    def once_let(self, command: str) -> str:
+        """Let a command wait for `let`; for some seconds where the node's folder is out of reach."""
+        wait = "until test -e /node/let-$MARK; do sleep 0.2; done" if self.cluster.is_ours else "sleep 5"
+        return f"{wait}; {command}"
+
+    async def let(self, run: FlowRun) -> None:
+        """Let the command go on, now that the flow has said its state: said later, it would follow a final one."""
+        if self.cluster.is_ours:
+            folder = Path("/tmp", self.namespace)  # the node's, on which the pods mount it
+            folder.mkdir(exist_ok=True)
+            (folder / f"let-{self.seen[str(run.id)].mark}").touch()
 
     async def pod(self, run: FlowRun, other_than: str = "") -> dict[str, Any]:
         """Wait for a pod that runs."""
@@ -278,16 +292,17 @@ async def exit_code_every_time(play: Play, retries: int) -> Seen:
 
 
 async def out_of_memory(play: Play, retries: int) -> Seen:
-    return await _fault(play, retries, script(EAT), **GUARANTEED)
+    return await _fault(play, retries, EAT, **GUARANTEED)
 
 
 async def evicted(play: Play, retries: int) -> Seen:
-    return await _fault(play, retries, script(FILL))
+    return await _fault(play, retries, FILL)
 
 
-async def _fault(play: Play, retries: int, command: str, **variables: Any) -> Seen:
-    run = await play.begin(retries, command, **variables)
+async def _fault(play: Play, retries: int, fault: str, **variables: Any) -> Seen:
+    run = await play.begin(retries, script(play.once_let(fault)), **variables)
     pod = await play.running(run)
+    await play.let(run)
     if retries:
         await play.replaced(run, pod)
     return await play.end(run)
@@ -351,10 +366,11 @@ async def paused(play: Play, retries: int) -> Seen:
 
 
 async def _resting(play: Play, retries: int, state: State) -> Seen:
-    run = await play.begin(retries, "sleep 3")
+    run = await play.begin(retries, play.once_let("exit 0"))
     await play.submitted(run)
     await play.set_state(run, Running())
     await play.set_state(run, state, force=True)
+    await play.let(run)
     return await play.end(run, is_final=False)
 
 
