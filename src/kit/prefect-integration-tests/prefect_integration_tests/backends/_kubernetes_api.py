@@ -6,6 +6,7 @@ import base64
 import json
 import ssl
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +17,9 @@ from typing import Any
 from .processes import ServerError
 
 Json = dict[str, Any]
+
+_RESETS = 3
+_PAUSE_SECONDS = 1
 
 
 class ApiError(ServerError):
@@ -93,7 +97,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with self._opener.open(request, timeout=timeout_seconds) as answer:
+            with self._open(request, timeout_seconds) as answer:
                 text = answer.read().decode("utf-8", "replace")
                 is_json = answer.headers.get_content_type() == "application/json"
         except urllib.error.HTTPError as exc:
@@ -101,6 +105,20 @@ class Api:
                 said = exc.read().decode("utf-8", "replace")
             raise ApiError(f"{method} {path}: {exc.code} {_message(said)}", exc.code) from exc
         return json.loads(text) if is_json else text
+
+    def _open(self, request: urllib.request.Request, timeout_seconds: float) -> Any:
+        """Send a request; what may be sent twice is sent again where the server, busy, resets the connection."""
+        resets = _RESETS if request.get_method() in ("GET", "PATCH") else 0
+        while True:
+            try:
+                return self._opener.open(request, timeout=timeout_seconds)
+            except urllib.error.HTTPError:
+                raise
+            except urllib.error.URLError as exc:
+                if not resets or not isinstance(exc.reason, ConnectionResetError):
+                    raise
+            resets -= 1
+            time.sleep(_PAUSE_SECONDS)
 
     def get(self, path: str, **query: str) -> Any:
         """Read an object, or a list of them."""
