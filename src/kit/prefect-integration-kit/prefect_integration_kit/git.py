@@ -8,6 +8,7 @@ when it is cancelled. What git says becomes an error with a cause and a remedy; 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import tempfile
 import threading
@@ -310,7 +311,7 @@ class _Pull:
         try:
             staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._destination))
         except OSError as exc:
-            raise GitError(f"Cannot write to {str(self._destination)!r}: {exc.strerror}.") from exc
+            raise _not_written(f"Cannot write to {str(self._destination)!r}", exc) from exc
         try:
             commit = self._obtain(staging / "clone")
             self._put(staging)
@@ -357,7 +358,7 @@ class _Pull:
             raise
         except OSError as exc:
             where = str(exc.filename or self._destination)
-            raise GitError(f"{self._subject} cannot be written to {where!r}: {exc.strerror or exc}.") from exc
+            raise _not_written(f"{self._subject} cannot be written to {where!r}", exc) from exc
 
     # Who asks, and how
 
@@ -417,6 +418,12 @@ class _Pull:
             return []
         name = self._address.host.rsplit(":", 1)[0] if "]" not in self._address.host else self._address.host
         return [f"git@{name}:", f"ssh://git@{name}/"]
+
+
+def _not_written(what: str, exc: OSError) -> GitError:
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return GitDiskFull(f"{what}: {exc.strerror}. Free some space, or pull less: a folder of the repository.")
+    return GitError(f"{what}: {exc.strerror or exc}.")
 
 
 def _userinfo(proxy: SecretStr) -> list[str]:

@@ -3,12 +3,15 @@
 The block inherits `GitRepositoryBlock` and `ReadableDeploymentStorage`, publishes its fields, and says which
 `GitSource` they mean. Its `model_config` has `hide_input_in_errors`, for addresses may hold passwords. The fields that
 all such blocks have are types here, with their checks and descriptions.
+
+At a host that has a block of credentials it inherits `HostedRepositoryBlock`, and says who asks.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -18,6 +21,11 @@ from prefect_integration_kit.dispatch import async_dispatch, run_stoppable
 from prefect_integration_kit.git import (
     CLONE_BACKOFF,
     TIMEOUT_SECONDS,
+    CloneBackoff,
+    GitAccess,
+    GitAccessDenied,
+    GitAuth,
+    GitAuthenticationFailed,
     GitSource,
     Pulled,
     check_directories,
@@ -38,7 +46,9 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "CaBundle",
     "Directories",
+    "GitIdentity",
     "GitRepositoryBlock",
+    "HostedRepositoryBlock",
     "IncludeSubmodules",
     "Lfs",
     "Proxy",
@@ -48,6 +58,7 @@ __all__ = [
     "SshPrivateKey",
     "TimeoutSeconds",
     "Verify",
+    "backoff_of",
 ]
 
 
@@ -187,3 +198,89 @@ class GitRepositoryBlock(ABC):
             PathEscapes: If a symbolic link would lead outside of the repository or of `local_path`.
         """
         self._pull(from_path, local_path)
+
+
+@dataclass(frozen=True)
+class GitIdentity:
+    """Who asks, as a host's block of credentials says it.
+
+    Attributes:
+        auth: Asked before each attempt, so that tokens are fresh; `None` for nobody.
+        advice: What the host wants of such credentials, in sentences. They follow the message when it refuses them.
+        ca_bundle: Certificates of a private authority, if the repository names none.
+        verify: Whether the host must prove who it is.
+        url_rewrites: Beginnings of addresses in `.gitmodules`, and what to use in their place.
+    """
+
+    auth: Callable[[], GitAuth | None] | None = None
+    advice: str = ""
+    ca_bundle: str | None = None
+    verify: bool = True
+    url_rewrites: tuple[tuple[str, str], ...] = ()
+
+
+_NOBODY = GitIdentity()
+
+
+class HostedRepositoryBlock(GitRepositoryBlock):
+    """A base of blocks that are a repository at a host with a block of credentials.
+
+    It reads the fields `reference`, `git_depth`, `include_submodules`, `directories`, `lfs`, `ssh_private_key`,
+    `ssh_known_hosts`, `ca_bundle`, `verify`, `proxy` and `timeout_seconds`, and that of `_address_field`.
+    """
+
+    _address_field: ClassVar[str] = "repository"
+
+    @abstractmethod
+    def _identity(self) -> GitIdentity | None:
+        """Say who asks; `None` for nobody."""
+
+    def _source(self) -> GitSource:
+        fields: Any = self
+        identity = self._identity() or _NOBODY
+        return GitSource(
+            getattr(self, self._address_field),
+            fields.reference,
+            fields.git_depth,
+            fields.directories,
+            fields.include_submodules,
+            fields.lfs,
+            GitAccess(
+                identity.auth,
+                fields.ca_bundle or identity.ca_bundle,
+                fields.verify and identity.verify,
+                fields.proxy,
+                fields.ssh_private_key,
+                fields.ssh_known_hosts,
+                identity.url_rewrites,
+            ),
+            fields.timeout_seconds,
+        )
+
+    def _pull(
+        self, from_path: str | None, local_path: str | Path | None, stop: threading.Event | None = None
+    ) -> Pulled:
+        try:
+            return super()._pull(from_path, local_path, stop)
+        except (GitAuthenticationFailed, GitAccessDenied) as exc:
+            identity = self._identity()
+            if identity is None or identity.auth is None or not identity.advice:
+                raise
+            raise type(exc)(f"{str(exc).rstrip('.')}. {identity.advice}", subject=exc.subject) from exc
+
+
+def backoff_of(constants: Mapping[str, Any]) -> CloneBackoff:
+    """Read how often a pull is tried, and how soon again, from constants that a package publishes.
+
+    Args:
+        constants: The module's `globals()`, with `MAX_CLONE_ATTEMPTS`, `CLONE_RETRY_MIN_DELAY_SECONDS`,
+            `CLONE_RETRY_MIN_DELAY_JITTER_SECONDS` and `CLONE_RETRY_MAX_DELAY_JITTER_SECONDS`.
+    """
+    return CloneBackoff(
+        max_attempts=constants["MAX_CLONE_ATTEMPTS"],
+        wait_seconds=constants["CLONE_RETRY_MIN_DELAY_SECONDS"],
+        jitter_seconds=(
+            constants["CLONE_RETRY_MIN_DELAY_JITTER_SECONDS"],
+            constants["CLONE_RETRY_MAX_DELAY_JITTER_SECONDS"],
+        ),
+    )

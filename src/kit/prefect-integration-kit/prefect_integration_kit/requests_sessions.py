@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from prefect_integration_kit.tls import tls_context
 
 if TYPE_CHECKING:
     import ssl
@@ -27,25 +28,8 @@ def requests_session(ca_bundle: str | None = None, *, verify: bool = True) -> re
     session = requests.Session()
     session.verify = verify
     if ca_bundle and verify:
-        session.mount("https://", _adapter(_context(ca_bundle)))
+        session.mount("https://", _adapter(tls_context(ca_bundle)))
     return session
-
-
-def _context(ca_bundle: str) -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.create_default_context()
-    try:
-        if "-----BEGIN" in ca_bundle:
-            context.load_verify_locations(cadata=ca_bundle)
-        else:
-            context.load_verify_locations(cafile=Path(ca_bundle).expanduser())
-    except (OSError, ValueError) as exc:  # errors of TLS are among them
-        shown = "that was given as text" if "-----BEGIN" in ca_bundle else repr(ca_bundle)
-        raise ValueError(
-            f"ca_bundle {shown} cannot be read as certificates ({exc}). Give a PEM file, or its text."
-        ) from exc
-    return context
 
 
 def _adapter(context: ssl.SSLContext) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +22,12 @@ from prefect_integration_kit.git import (
     GitAuth,
     GitAuthenticationFailed,
     GitCertificateError,
+    GitDiskFull,
+    GitError,
     GitInvalidRequest,
     GitNotInstalled,
+    GitReferenceNotFound,
+    GitRepositoryNotFound,
     GitSource,
     GitTimeout,
     GitUnavailable,
@@ -271,6 +278,96 @@ class TestLfs:
     ) -> None:
         with pytest.raises(GitNotInstalled, match="git-lfs"):
             pull(GitSource(git_server.url(with_pointer), lfs=True), tmp_path)
+
+
+class TestSecrets:
+    @pytest.mark.parametrize("token", ["e", "not"])
+    @pytest.mark.parametrize("trouble", ["token", "scope", "repository", "branch", "commit", "moved", "host"])
+    def test_a_short_one_does_not_blur_what_is_wrong(
+        self, token: str, trouble: str, git_server: GitServer, remote: BareRepository, tmp_path: Path
+    ) -> None:
+        url, reference = git_server.url(remote), None
+        if trouble == "token":
+            git_server.require("Basic other")
+        elif trouble == "scope":
+            git_server.forbidden.add(basic("user", token))
+        elif trouble == "host":
+            url = "http://127.0.0.1:1/org/repo"
+        elif trouble == "repository":
+            url = git_server.url("org/gone")
+        elif trouble == "moved":
+            git_server.redirects["/old"] = url
+            url = git_server.url("old")
+        else:
+            reference = "gone" if trouble == "branch" else "1" * 40
+        source = GitSource(url, reference, access=GitAccess(GitAuth.basic("user", token)))
+        if trouble == "moved":
+            pull(source, tmp_path)
+            return
+        with pytest.raises(GitError) as caught:
+            pull(source, tmp_path, backoff=CloneBackoff(max_attempts=1))
+        assert (
+            type(caught.value)
+            is {
+                "token": GitAuthenticationFailed,
+                "scope": GitAccessDenied,
+                "repository": GitRepositoryNotFound,
+                "branch": GitReferenceNotFound,
+                "commit": GitReferenceNotFound,
+                "host": GitUnavailable,
+            }[trouble]
+        )
+
+
+class TestDisk:
+    @pytest.fixture
+    def large(self, remote: BareRepository) -> BareRepository:
+        remote.commit({"large.bin": random.Random(1).randbytes(3_000_000)})
+        return remote
+
+    @pytest.fixture
+    def small_disk(self, tmp_path: Path) -> Iterator[Path]:
+        """A disk of one megabyte."""
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("Only root can make a small disk.")
+        yield folder
+        subprocess.run(["umount", str(folder)], check=True)
+
+    def test_one_that_is_full_is_told_and_emptied_again(
+        self, git_server: GitServer, large: BareRepository, small_disk: Path
+    ) -> None:
+        with pytest.raises(GitDiskFull, match=r"The disk is full\. Free some space"):
+            pull(GitSource(git_server.url(large)), small_disk / "code")
+        assert list((small_disk / "code").iterdir()) == []
+
+    def test_one_that_is_full_when_files_are_written_is_told_as_well(
+        self, git_server: GitServer, remote: BareRepository, small_disk: Path
+    ) -> None:
+        remote.commit({f"{number}.txt": b"x" * 100_000 for number in range(30)})
+        with pytest.raises(GitDiskFull, match="disk is full"):
+            pull(GitSource(git_server.url(remote)), small_disk / "code")
+        assert list((small_disk / "code").iterdir()) == []
+
+    def test_a_limit_of_the_system_is_told(
+        self, git_server: GitServer, large: BareRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script = tmp_path / "bin/git"
+        script.parent.mkdir()
+        script.write_text(f'#!/bin/sh\nulimit -f 1000\nexec {shutil.which("git")} "$@"\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+        with pytest.raises(GitDiskFull, match="ulimit -f"):
+            pull(GitSource(git_server.url(large)), tmp_path / "code")
+        assert list((tmp_path / "code").iterdir()) == []
+
+    def test_a_folder_that_cannot_be_written_to_is_named(
+        self, git_server: GitServer, remote: BareRepository, tmp_path: Path
+    ) -> None:
+        with pytest.raises(GitError, match=r"Cannot write to '/proc/[^']*'|/proc"):
+            pull(GitSource(git_server.url(remote)), "/proc/self/fd")
 
 
 class TestEnds:

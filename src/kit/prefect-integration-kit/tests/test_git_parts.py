@@ -179,7 +179,6 @@ def test_a_colon_in_a_user_name_is_refused() -> None:
     ("text", "error"),
     [
         ("fatal: Authentication failed for 'https://h/'", GitAuthenticationFailed),
-        ("fatal: could not read Username for 'https://h': terminal prompts disabled", GitAuthenticationFailed),
         ("remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://h/'", GitAuthenticationFailed),
         ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.",
          GitAuthenticationFailed),
@@ -218,26 +217,52 @@ def test_a_colon_in_a_user_name_is_refused() -> None:
         ("git: 'lfs' is not a git command. See 'git --help'.", GitNotInstalled),
         ("fatal: transport 'file' not allowed", GitAccessDenied),
         ("fatal: detected dubious ownership in repository at '/x'", GitAccessDenied),
+        ("error: unable to write file a\nfatal: unable to checkout working tree", GitError),
+        ("fatal: could not create work tree dir 'x': Permission denied", GitError),
+        ("error: invalid path 'aux.txt'", GitError),
+        ("error: index-pack died of signal 25\nfatal: fetch-pack: invalid index-pack output", GitDiskFull),
+        ("fatal: write error: File too large\nfatal: fetch-pack: invalid index-pack output", GitDiskFull),
         ("fatal: something else", GitError),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 60 else None,
 )  # fmt: skip
 def test_what_git_says_has_a_meaning(text: str, error: type[GitError]) -> None:
     assert meaning_of(text).error is error
-    raised = as_error("Repository https://h/o/r", 128, text)
+    raised = as_error("Repository https://h/o/r", 128, text, meaning_of(text))
     assert type(raised) is error
     assert str(raised).startswith("Repository https://h/o/r could not be pulled. ")
     assert text.splitlines()[-1] in str(raised)
 
 
 def test_a_signal_is_told() -> None:
-    assert "signal 9" in str(as_error("Repository r", -9, ""))
+    assert "signal 9" in str(as_error("Repository r", -9, "", meaning_of("", -9)))
 
 
-def test_missing_credentials_are_told_from_wrong_ones() -> None:
-    text = "fatal: could not read Username for 'https://h': terminal prompts disabled"
-    assert "there are none" in str(as_error("R", 128, text, has_credentials=False))
-    assert "there are none" not in str(as_error("R", 128, text))
+def test_a_file_that_may_not_become_so_large_is_told() -> None:
+    error = as_error("Repository r", -25, "", meaning_of("", -25))
+    assert isinstance(error, GitDiskFull)
+    assert "ulimit -f" in str(error)
+
+
+@pytest.mark.parametrize("field", ["Username", "Password"])
+def test_that_nobody_could_be_asked_is_told_as_credentials_that_are_refused_or_missing(field: str) -> None:
+    text = f"fatal: could not read {field} for 'https://h': terminal prompts disabled"
+    meaning = meaning_of(text)
+    refused = as_error("R", 128, text, meaning)
+    missing = as_error("R", 128, text, meaning, has_credentials=False)
+    assert type(refused) is type(missing) is GitAuthenticationFailed
+    assert "does not accept the credentials. Check that the token is whole" in str(refused)
+    assert "asks for credentials, and there are none. Give some" in str(missing)
+    for error in (refused, missing):
+        assert "could not read" not in str(error)
+        assert "terminal" not in str(error)
+
+
+def test_credentials_of_a_helper_that_are_refused_are_not_told_as_missing() -> None:
+    text = "remote: Invalid username or token.\nfatal: Authentication failed for 'https://h/'"
+    said = str(as_error("R", 128, text, meaning_of(text), has_credentials=False))
+    assert "does not accept the credentials" in said
+    assert "remote: Invalid username or token." in said
 
 
 def test_waits_between_attempts_hardly_grow() -> None:

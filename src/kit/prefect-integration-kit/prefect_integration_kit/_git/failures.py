@@ -20,6 +20,7 @@ from .errors import (
     GitUnavailable,
 )
 
+_QUESTION = r"could not read (?:Username|Password) for|terminal prompts disabled"
 _SHOWN_LINES = 3
 _SHOWN_LENGTH = 400
 
@@ -43,12 +44,43 @@ def _rows(*rows: tuple[str, Meaning]) -> Sequence[tuple[re.Pattern[str], Meaning
     return [(re.compile(pattern, re.IGNORECASE), meaning) for pattern, meaning in rows]
 
 
+DISK_FULL = Meaning(
+    GitDiskFull, "The disk is full.", "Free some space, or pull less: a git_depth of 1, some directories."
+)
+CANNOT_WRITE = Meaning(
+    GitError,
+    "A file or folder cannot be written.",
+    "Check that the destination is writable by this user, and takes names such as those of the repository.",
+)
+UNADVERTISED = Meaning(
+    GitReferenceNotFound,
+    "The repository hands out no commit of this name.",
+    "Check the reference, and that it was pushed.",
+)
+_REFUSED = Meaning(
+    GitAuthenticationFailed,
+    "The host does not accept the credentials.",
+    "Check that the token is whole, has not expired and belongs to this host.",
+)
+_NO_CREDENTIALS = Meaning(
+    GitAuthenticationFailed,
+    "The host asks for credentials, and there are none.",
+    "Give some, unless the address is wrong: many hosts ask for credentials to what does not exist.",
+)
+_ASKS = Meaning(_REFUSED.error, _REFUSED.cause, _REFUSED.remedy)
+"""The host asks again, and nobody answers: it has refused what it got, or got nothing."""
+
 # The first row that fits decides: what is certain comes first. A connection that is lost says so in many ways, after
 # which git often adds its advice on access rights, hence the order.
 _ROWS = _rows(
+    (r"No space left on device|Disk quota exceeded|cannot (?:write|create)[^\n]*: disk full", DISK_FULL),
     (
-        r"No space left on device|Disk quota exceeded|cannot (?:write|create)[^\n]*: disk full",
-        Meaning(GitDiskFull, "The disk is full.", "Free some space, or pull less: a git_depth of 1, some directories."),
+        r"File too large|died of signal 25\b",
+        Meaning(
+            GitDiskFull,
+            "A file is larger than this process may write.",
+            "Raise the limit (`ulimit -f`), or pull less: a git_depth of 1, some directories.",
+        ),
     ),
     (
         r"git: 'lfs' is not a git command",
@@ -97,16 +129,12 @@ _ROWS = _rows(
     ),
     (
         (
-            r"Authentication failed for|could not read (?:Username|Password) for|HTTP Basic: Access denied"
-            r"|returned error: 401|Authentication required|Authorization error: |TF400813|Bad credentials"
-            r"|Invalid username or (?:password|token)"
+            r"Authentication failed for|HTTP Basic: Access denied|returned error: 401|Authentication required"
+            r"|Authorization error: |TF400813|Bad credentials|Invalid username or (?:password|token)"
         ),
-        Meaning(
-            GitAuthenticationFailed,
-            "The host does not accept the credentials.",
-            "Check that the token is whole, has not expired and belongs to this host.",
-        ),
+        _REFUSED,
     ),
+    (_QUESTION, _ASKS),
     (
         r"returned error: 403|Write access to repository not granted|You are not allowed to download code",
         Meaning(
@@ -115,11 +143,11 @@ _ROWS = _rows(
             "Give the token the scope to read code, and its owner access to the repository.",
         ),
     ),
+    (r"does not allow request for unadvertised object", UNADVERTISED),
     (
         (
             r"Remote branch [^\n]* not found|couldn't find remote ref|not our ref|unknown revision|bad object|"
-            r"did not match any file\(s\) known to git|does not allow request for unadvertised object"
-            r"|upload-pack: not our ref"
+            r"did not match any file\(s\) known to git|upload-pack: not our ref"
         ),
         Meaning(
             GitReferenceNotFound,
@@ -175,11 +203,19 @@ _ROWS = _rows(
     ),
     (
         (
+            r"unable to (?:write|create) (?:new )?(?:index )?file|could not create (?:work tree dir|leading director)"
+            r"|cannot (?:mkdir|create directory)|cannot create (?:directory|file)|unable to write (?:loose )?object"
+            r"|invalid path '|File name too long|Read-only file system"
+        ),
+        CANNOT_WRITE,
+    ),
+    (
+        (
             r"Could not resolve (?:host|proxy)|Failed to connect to|Couldn't connect to|Connection (?:refused"
             r"|reset|timed out|closed)"
             r"|Operation timed out|Operation too slow|Resolving timed out|Temporary failure in name resolution"
             r"|Could not resolve"
-            r"|hung up unexpectedly|early EOF|unexpected disconnect|Empty reply from server|Recv failure|Send failure"
+            r"|hung up|early EOF|unexpected disconnect|Empty reply from server|Recv failure|Send failure"
             r"|transfer closed with|RPC failed|returned error: (?:408|429|5\d\d)|ssh: connect to host"
             r"|kex_exchange_identification"
             r"|Network is unreachable|No route to host|gnutls_handshake|TLS connection was non-properly terminated"
@@ -198,34 +234,32 @@ _ROWS = _rows(
 )
 
 _UNKNOWN = Meaning(GitError, "", "")
-_NO_CREDENTIALS = Meaning(
-    GitAuthenticationFailed,
-    "The host asks for credentials, and there are none.",
-    "Give some, unless the address is wrong: many hosts ask for credentials to what does not exist.",
-)
-_ASKED = re.compile(r"could not read (?:Username|Password) for|Authentication failed for", re.IGNORECASE)
+_TOO_LARGE = 25  # SIGXFSZ
 
 
-def meaning_of(text: str) -> Meaning:
+def meaning_of(text: str, code: int = 128) -> Meaning:
     """Find what a failure of git means.
 
     Args:
-        text: What git said on standard error.
+        text: What git said on standard error, as it said it.
+        code: How the process ended; negative for a signal.
     """
+    if code == -_TOO_LARGE:
+        text = f"died of signal {_TOO_LARGE}"
     return next((meaning for pattern, meaning in _ROWS if pattern.search(text)), _UNKNOWN)
 
 
-def as_error(subject: str, code: int, text: str, *, has_credentials: bool = True) -> GitError:
+def as_error(subject: str, code: int, text: str, meaning: Meaning, *, has_credentials: bool = True) -> GitError:
     """Make the error for a failed git process.
 
     Args:
         subject: What was pulled.
         code: How the process ended; negative for a signal.
         text: What git said on standard error, without secrets.
+        meaning: What that means.
         has_credentials: Whether there were any to give to the host.
     """
-    meaning = meaning_of(text)
-    if not has_credentials and meaning.error is GitAuthenticationFailed and _ASKED.search(text):
+    if not has_credentials and meaning is _ASKS:
         meaning = _NO_CREDENTIALS
     how = f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
     said = " | ".join(_telling_lines(text))
@@ -239,8 +273,12 @@ def as_error(subject: str, code: int, text: str, *, has_credentials: bool = True
 
 
 def _telling_lines(text: str) -> list[str]:
-    """Choose the lines that say something: errors, and what the server says; else the last ones."""
+    """Choose the lines that say something: errors, and what the server says; else the last ones.
+
+    That git could not ask on a terminal is none of them: it says nothing of why it wanted to.
+    """
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    lines = [line for line in lines if not re.search(_QUESTION, line, re.IGNORECASE)]
     telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:", "ssh:"))]
     chosen = (telling or lines)[-_SHOWN_LINES:]
     return [line if len(line) <= _SHOWN_LENGTH else f"{line[:_SHOWN_LENGTH]}…" for line in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from logging import Logger, LoggerAdapter
@@ -12,7 +13,7 @@ from urllib.parse import urljoin
 
 from .deliver import remove
 from .errors import GitError, GitNotInstalled, GitPathNotFound, GitReferenceNotFound, GitRepositoryMoved
-from .failures import as_error, meaning_of
+from .failures import CANNOT_WRITE, DISK_FULL, UNADVERTISED, as_error
 from .process import Git, GitFailed
 from .values import Address, is_commit, may_be_commit, parse_address
 
@@ -22,6 +23,7 @@ _EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"
 _LOCATION = re.compile(r"(?:Recv header:|<) *location: *(\S+)", re.IGNORECASE)
 _INFO_REFS = re.compile(r"/info/refs(?:\?.*)?$")
 _LFS_FILES = ":(attr:filter=lfs)"
+_FULL_BYTES = 64 * 1024
 # What `git lfs install` sets; without, `git lfs pull` leaves the pointers.
 _LFS_FILTER = (
     "-c", "filter.lfs.clean=git-lfs clean -- %f", "-c", "filter.lfs.smudge=git-lfs smudge -- %f",
@@ -92,7 +94,10 @@ class Obtain:
             if self._wish.lfs is not False:
                 self._get_lfs(clone)
         except GitFailed as exc:
-            raise as_error(self._subject, exc.code, exc.text, has_credentials=self._has_credentials) from None
+            meaning = exc.meaning
+            if meaning is CANNOT_WRITE and _is_full(clone.parent):
+                meaning = DISK_FULL  # git does not say so of every file
+            raise as_error(self._subject, exc.code, exc.text, meaning, has_credentials=self._has_credentials) from None
         return commit
 
     # The commit
@@ -105,7 +110,7 @@ class Obtain:
         try:
             self._clone(clone, reference)
         except GitFailed as exc:
-            if reference is None or meaning_of(exc.text).error is not GitReferenceNotFound:
+            if reference is None or exc.meaning.error is not GitReferenceNotFound:
                 raise
             remove(clone)
             self._fetch_other(clone, reference)
@@ -144,7 +149,7 @@ class Obtain:
             self._git.run("fetch", "--quiet", "--no-tags", *options, "--", "origin", reference, folder=clone)
         except GitFailed as exc:
             # Old servers hand out commits by name only if a branch or tag points there.
-            if "does not allow request for unadvertised object" not in exc.text:
+            if exc.meaning is not UNADVERTISED:
                 raise
             self._fetch_everything(clone, reference)
             return
@@ -202,7 +207,7 @@ class Obtain:
         try:
             self._git.run(*update, *options, *paths, folder=clone)
         except GitFailed as exc:
-            if not options or meaning_of(exc.text).error is not GitReferenceNotFound:
+            if not options or exc.meaning.error is not GitReferenceNotFound:
                 raise
             self._git.run(*update, *paths, folder=clone)  # their server hands out no single commits
 
@@ -245,6 +250,14 @@ class Obtain:
         return [Path(line) for line in self._git.run(*command, folder=clone).splitlines() if line]
 
 
+def _is_full(folder: Path) -> bool:
+    """Say whether there is no room left for a file."""
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False
+
+
 def follow(git: Git, address: Address, moved: GitRepositoryMoved) -> Address:
     """Find where a server redirects to, and go there if it is the same host.
 
@@ -253,8 +266,8 @@ def follow(git: Git, address: Address, moved: GitRepositoryMoved) -> Address:
     Raises:
         GitRepositoryMoved: If it is another host, or not to be found out.
     """
-    trace = git.trace("ls-remote", "--quiet", "--", address.url, "HEAD", env={"GIT_TRACE_CURL": "2"})
-    locations = _LOCATION.findall(trace)
+    command = ("ls-remote", "--quiet", "--", address.url, "HEAD")
+    locations = git.look_for(_LOCATION, *command, env={"GIT_TRACE_CURL": "2"})
     if not locations:
         raise moved
     try:
@@ -264,8 +277,8 @@ def follow(git: Git, address: Address, moved: GitRepositoryMoved) -> Address:
     is_same_host_by_tls = target.origin == address.origin.replace("http://", "https://")
     if target.origin != address.origin and not is_same_host_by_tls:
         raise GitRepositoryMoved(
-            f"{moved.subject} has moved to {target.url}. Credentials are not sent to another host by themselves. "
-            "Set the address to the new one if it is right.",
+            f"{moved.subject} has moved to {git.clean(target.url)}. Credentials are not sent to another host by "
+            "themselves. Set the address to the new one if it is right.",
             subject=moved.subject,
         )
     if target.url == address.url:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from prefect_integration_kit.redact import Redactor
 
 from .carrier import Carried
 from .errors import GitError, GitNotInstalled, GitTimeout
+from .failures import Meaning, meaning_of
 from .values import without_userinfo
 
 _SLICE_SECONDS = 0.1
@@ -55,12 +57,20 @@ class Stopped(GitError):
 
 
 class GitFailed(Exception):
-    """A git process ended with an error. The text is git's, without secrets; it is translated before users see it."""
+    """A git process ended with an error, which is translated before users see it.
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(code, text)
+    Attributes:
+        code: How it ended; negative for a signal.
+        text: What it said, without secrets.
+        meaning: What that means. It was looked up before secrets were taken out: one that is short, such as `re`,
+            takes parts of other words along.
+    """
+
+    def __init__(self, code: int, text: str, meaning: Meaning) -> None:
+        super().__init__(code, text, meaning)
         self.code = code
         self.text = text
+        self.meaning = meaning
 
 
 def environment(env: Mapping[str, str] | None = None, *, without: Iterable[str] = ()) -> dict[str, str]:
@@ -143,17 +153,22 @@ class Git:
         """
         code, output, errors = self._run(arguments, folder, env)
         if code:
-            raise GitFailed(code, self.clean(errors or output))
+            said = (errors or output).decode("utf-8", "replace")
+            raise GitFailed(code, self.clean(said), meaning_of(said, code))
         return output.decode("utf-8", "surrogateescape")
 
-    def trace(self, *arguments: str, env: Mapping[str, str]) -> str:
-        """Run a command, whatever comes of it, and return what it says on standard error."""
-        _, _, errors = self._run(arguments, None, env)
-        return self.clean(errors)
+    def look_for(self, pattern: re.Pattern[str], *arguments: str, env: Mapping[str, str]) -> list[str]:
+        """Run a command, whatever comes of it, and find something in what it says on standard error.
 
-    def clean(self, content: bytes) -> str:
+        Returns:
+            What the pattern found, as git said it: secrets may be in it.
+        """
+        _, _, errors = self._run(arguments, None, env)
+        return pattern.findall(errors.decode("utf-8", "replace"))
+
+    def clean(self, text: str) -> str:
         """Take secrets out of what a process said."""
-        return without_userinfo(self.redactor.redact(content.decode("utf-8", "replace")))
+        return without_userinfo(self.redactor.redact(text))
 
     def _run(
         self, arguments: tuple[str, ...], folder: Path | None, env: Mapping[str, str] | None
@@ -174,6 +189,9 @@ class Git:
                 pass_fds=self.carried.descriptors,
                 # A session of its own has no terminal, so that nothing below git can ask on one.
                 start_new_session=True,
+                # Python ignores SIGXFSZ, and so does git then: at a limit (`ulimit -f`) it says what is wrong instead
+                # of dying without a word. SIGPIPE, which Python ignores as well, git sets back by itself.
+                restore_signals=False,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as exc:
@@ -181,7 +199,7 @@ class Git:
         with process:
             output, errors = _Reader(process.stdout, _LISTING_BYTES), _Reader(process.stderr, _KEPT_BYTES)
             try:
-                code = self._wait(process)
+                code = self._wait(process, output, errors)
             except BaseException:
                 _end_group(process)
                 raise
@@ -190,11 +208,22 @@ class Git:
                 errors.finish()
         return code, output.content(), errors.content()
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> int:
-        while True:
+    def _wait(self, process: subprocess.Popen[bytes], *readers: _Reader) -> int:
+        """Wait for the end.
+
+        Python waits for a process by looking again and again, ever more seldom. What reads its pipes wakes when it
+        ends, unless something that it leaves behind keeps them open.
+        """
+        while (code := process.poll()) is None:
             self.limit.check()
+            seconds = max(0.0, min(_SLICE_SECONDS, self.limit.left_seconds()))
+            reading = next((reader for reader in readers if reader.is_reading), None)
+            if reading is not None:
+                reading.finish(seconds)
+                continue
             with contextlib.suppress(subprocess.TimeoutExpired):
-                return process.wait(max(0.0, min(_SLICE_SECONDS, self.limit.left_seconds())))
+                process.wait(seconds)
+        return code
 
 
 class _Reader:
@@ -216,9 +245,13 @@ class _Reader:
                 while self._size > self._keep and len(self._parts) > 1:
                     self._size -= len(self._parts.pop(0))
 
-    def finish(self) -> None:
+    @property
+    def is_reading(self) -> bool:
+        return self._thread.is_alive()
+
+    def finish(self, seconds: float = _LEFTOVER_SECONDS) -> None:
         # What git leaves running in the background, such as a shared connection of ssh, keeps the pipe open.
-        self._thread.join(_LEFTOVER_SECONDS)
+        self._thread.join(seconds)
 
     def content(self) -> bytes:
         return b"".join(self._parts)[-self._keep :]
