@@ -9,12 +9,13 @@ from prefect.filesystems import ReadableDeploymentStorage
 from pydantic import ConfigDict, Field, HttpUrl
 
 from prefect_integration_kit.blocks import QuickKey
-from prefect_integration_kit.git import CloneBackoff, GitAccess, GitAuth, GitSource
+from prefect_integration_kit.git import GitAuth
 from prefect_integration_kit.git_block import (
     TIMEOUT_SECONDS,
     CaBundle,
     Directories,
-    GitRepositoryBlock,
+    GitIdentity,
+    HostedRepositoryBlock,
     IncludeSubmodules,
     Lfs,
     Proxy,
@@ -24,6 +25,7 @@ from prefect_integration_kit.git_block import (
     SshPrivateKey,
     TimeoutSeconds,
     Verify,
+    backoff_of,
 )
 
 from .credentials import AzureDevopsCredentials
@@ -60,7 +62,7 @@ _OLD_CLOUD = re.compile(
 )
 
 
-class AzureDevopsRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStorage):
+class AzureDevopsRepository(QuickKey, HostedRepositoryBlock, ReadableDeploymentStorage):
     """Pull a flow's code from a git repository of Azure DevOps.
 
     Examples:
@@ -123,24 +125,11 @@ class AzureDevopsRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStor
     proxy: Proxy = None
     timeout_seconds: TimeoutSeconds = TIMEOUT_SECONDS
 
-    def _source(self) -> GitSource:
-        return GitSource(
-            self.repository,
-            self.reference,
-            self.git_depth,
-            self.directories,
-            self.include_submodules,
-            self.lfs,
-            GitAccess(
-                self._auth if self.credentials is not None and not _is_empty(self.credentials) else None,
-                self.ca_bundle,
-                self.verify,
-                self.proxy,
-                self.ssh_private_key,
-                self.ssh_known_hosts,
-                _ssh_forms(self.repository) if self.credentials is not None else (),
-            ),
-            self.timeout_seconds,
+    def _identity(self) -> GitIdentity | None:
+        if self.credentials is None:
+            return None
+        return GitIdentity(
+            None if _is_empty(self.credentials) else self._auth, url_rewrites=_ssh_forms(self.repository)
         )
 
     def _auth(self) -> GitAuth | None:
@@ -152,11 +141,7 @@ class AzureDevopsRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStor
         return GitAuth(credentials.get_auth_header()["Authorization"], *([token] if token is not None else []))
 
     def _backoff(self) -> Backoff:
-        return CloneBackoff(
-            max_attempts=MAX_CLONE_ATTEMPTS,
-            wait_seconds=CLONE_RETRY_MIN_DELAY_SECONDS,
-            jitter_seconds=(CLONE_RETRY_MIN_DELAY_JITTER_SECONDS, CLONE_RETRY_MAX_DELAY_JITTER_SECONDS),
-        )
+        return backoff_of(globals())
 
 
 def _is_empty(credentials: AzureDevopsCredentials) -> bool:

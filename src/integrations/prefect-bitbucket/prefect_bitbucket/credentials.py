@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
+from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
 from prefect_integration_kit.git_logins import address_with_login, given_password, save_login
 
 from ._login import (
@@ -126,14 +126,7 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str | None) -> str | None:
-        if url is None or not url.strip():
-            return None
-        if "@" in url or any(mark in url for mark in "?#\n "):
-            raise ValueError(
-                "url is the address of the instance alone, such as https://bitbucket.example.com; credentials belong "
-                "into `token`, or `username` and `password`."
-            )
-        return url.strip()
+        return instance_address(url, "https://bitbucket.example.com", "`token`, or `username` and `password`")
 
     @model_validator(mode="after")
     def _names_no_fixed_user(self) -> Self:
@@ -200,7 +193,7 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
         """
         kind = _client_type(client_type)
         url = str(client_kwargs.get("url") or self._server(kind))
-        self._warn(url)
+        warn_of_exposure(self.logger, url, verify=self.verify)
         options: dict[str, Any] = {"url": url, **self._tls(), **self._login_for_api(kind, url), **client_kwargs}
         options["url"] = url
         if kind is ClientType.CLOUD:
@@ -213,27 +206,13 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
 
     def _server(self, kind: ClientType) -> str:
         if kind is ClientType.CLOUD:
-            return _CLOUD_API if self.url is None or is_cloud(self.url) else _with_scheme(self.url)
+            return _CLOUD_API if self.url is None or is_cloud(self.url) else with_scheme(self.url)
         if self.url is None:
             raise BitBucketCredentialsError(
                 "The Bitbucket credentials have no url. Set it to the address of your instance, such as "
                 "https://bitbucket.example.com, or ask for a client of type 'cloud'."
             )
-        return _with_scheme(self.url)
-
-    def _warn(self, url: str) -> None:
-        parts = urlsplit(url)
-        is_loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-        if parts.scheme == "http" and not is_loopback:
-            self.logger.warning(
-                "The credentials for %s go over http, where anybody on the way can read them. Use https.", parts.netloc
-            )
-        if not self.verify:
-            self.logger.warning(
-                "The certificate of %s is not checked: anybody on the way can read the credentials. Set ca_bundle to "
-                "its authority instead.",
-                parts.netloc,
-            )
+        return with_scheme(self.url)
 
     def _tls(self) -> dict[str, Any]:
         if self.ca_bundle is None and self.verify:
@@ -271,7 +250,3 @@ def _client_type(client_type: str | ClientType) -> ClientType:
         raise BitBucketCredentialsError(
             f"client_type is {client_type!r}. Give 'cloud' for bitbucket.org, or 'local' for an instance of your own."
         ) from exc
-
-
-def _with_scheme(url: str) -> str:
-    return url if "://" in url else f"https://{url}"

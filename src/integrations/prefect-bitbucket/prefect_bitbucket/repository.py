@@ -8,19 +8,12 @@ from prefect.filesystems import ReadableDeploymentStorage
 from pydantic import ConfigDict, Field, HttpUrl
 
 from prefect_integration_kit.blocks import QuickKey
-from prefect_integration_kit.git import (
-    GitAccess,
-    GitAccessDenied,
-    GitAuth,
-    GitAuthenticationFailed,
-    GitSource,
-    Pulled,
-)
 from prefect_integration_kit.git_block import (
     TIMEOUT_SECONDS,
     CaBundle,
     Directories,
-    GitRepositoryBlock,
+    GitIdentity,
+    HostedRepositoryBlock,
     IncludeSubmodules,
     Lfs,
     Proxy,
@@ -36,13 +29,12 @@ from ._login import NO_APP_PASSWORDS, git_auth, is_app_password, is_cloud, plain
 from .credentials import BitBucketCredentials
 
 if TYPE_CHECKING:
-    import threading
-    from pathlib import Path
+    from prefect_integration_kit.git import GitAuth
 
 __all__ = ["BitBucketCredentials", "BitBucketRepository"]
 
 
-class BitBucketRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStorage):
+class BitBucketRepository(QuickKey, HostedRepositoryBlock, ReadableDeploymentStorage):
     """Pull a flow's code from a git repository at Bitbucket. An installation of git is needed.
 
     Examples:
@@ -101,55 +93,32 @@ class BitBucketRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStorag
     proxy: Proxy = None
     timeout_seconds: TimeoutSeconds = TIMEOUT_SECONDS
 
-    def _source(self) -> GitSource:
-        identity = self.bitbucket_credentials
-        return GitSource(
-            self.repository,
-            self.reference,
-            self.git_depth,
-            self.directories,
-            self.include_submodules,
-            self.lfs,
-            GitAccess(
-                self._auth if git_auth(identity) is not None else None,
-                self.ca_bundle or (identity.ca_bundle if identity is not None else None),
-                self.verify and (identity is None or identity.verify),
-                self.proxy,
-                self.ssh_private_key,
-                self.ssh_known_hosts,
-            ),
-            self.timeout_seconds,
+    def _identity(self) -> GitIdentity | None:
+        credentials = self.bitbucket_credentials
+        if credentials is None:
+            return None
+        refuse_app_password(credentials, self.repository)
+        return GitIdentity(
+            self._auth if git_auth(credentials) is not None else None,
+            _advice(credentials, self.repository),
+            credentials.ca_bundle,
+            credentials.verify,
         )
 
     def _auth(self) -> GitAuth | None:
         return git_auth(self.bitbucket_credentials)
 
-    def _pull(
-        self, from_path: str | None, local_path: str | Path | None, stop: threading.Event | None = None
-    ) -> Pulled:
-        identity = self.bitbucket_credentials
-        if identity is not None:
-            refuse_app_password(identity, self.repository)
-        try:
-            return super()._pull(from_path, local_path, stop)
-        except (GitAuthenticationFailed, GitAccessDenied) as exc:
-            if identity is None or git_auth(identity) is None:
-                raise
-            raise type(exc)(
-                f"{str(exc).rstrip('.')}. {_advice(identity, self.repository)}", subject=exc.subject
-            ) from exc
 
-
-def _advice(identity: BitBucketCredentials, url: str) -> str:
+def _advice(credentials: BitBucketCredentials, url: str) -> str:
     """Say what Bitbucket wants of these credentials."""
-    has_token = bool(plain_token(identity))
-    if is_app_password(identity) or (is_cloud(url) and not has_token):
+    has_token = bool(plain_token(credentials))
+    if is_app_password(credentials) or (is_cloud(url) and not has_token):
         return NO_APP_PASSWORDS
     if not has_token:
         return (
             "Check `username` and `password`; where the Data Center asks for a second factor, use an HTTP access token."
         )
-    kind = token_type(identity)
+    kind = token_type(credentials)
     if kind == "api":
         return (
             "An API token needs the scope read:repository:bitbucket; `username` is left empty, or is the one that "

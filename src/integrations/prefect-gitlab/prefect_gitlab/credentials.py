@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
+from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
 from prefect_integration_kit.git_logins import address_with_login, given_password, save_login
 
 from ._login import ANY_USER, JOB_USER, is_deploy_token, login_of, own_login, token_of
@@ -109,14 +109,7 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
     @field_validator("url")
     @classmethod
     def _is_address(cls, url: str | None) -> str | None:
-        if url is None or not url.strip():
-            return None
-        if "@" in url or any(mark in url for mark in "?#\n "):
-            raise ValueError(
-                "url is the address of the instance alone, such as https://git.example.com; credentials belong into "
-                "`token`."
-            )
-        return url.strip()
+        return instance_address(url, "https://git.example.com", "`token`")
 
     @model_validator(mode="after")
     def _knows_its_user(self) -> Self:
@@ -199,19 +192,8 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
     def _server(self) -> str | None:
         if self.url is None:
             return None
-        url = self.url if "://" in self.url else f"https://{self.url}"
-        parts = urlsplit(url)
-        is_loopback = parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
-        if parts.scheme == "http" and not is_loopback:
-            self.logger.warning(
-                "The token for %s goes over http, where anybody on the way can read it. Use https.", parts.netloc
-            )
-        if not self.verify:
-            self.logger.warning(
-                "The certificate of %s is not checked: anybody on the way can read the token. Set ca_bundle to its "
-                "authority instead.",
-                parts.netloc,
-            )
+        url = with_scheme(self.url)
+        warn_of_exposure(self.logger, url, verify=self.verify)
         return url
 
     def _token_for_api(self) -> dict[str, Any]:

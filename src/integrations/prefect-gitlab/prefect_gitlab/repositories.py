@@ -8,20 +8,12 @@ from prefect.filesystems import ReadableDeploymentStorage
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, model_validator
 
 from prefect_integration_kit.blocks import QuickKey
-from prefect_integration_kit.git import (
-    CloneBackoff,
-    GitAccess,
-    GitAccessDenied,
-    GitAuth,
-    GitAuthenticationFailed,
-    GitSource,
-    Pulled,
-)
 from prefect_integration_kit.git_block import (
     TIMEOUT_SECONDS,
     CaBundle,
     Directories,
-    GitRepositoryBlock,
+    GitIdentity,
+    HostedRepositoryBlock,
     IncludeSubmodules,
     Lfs,
     Proxy,
@@ -31,17 +23,16 @@ from prefect_integration_kit.git_block import (
     SshPrivateKey,
     TimeoutSeconds,
     Verify,
+    backoff_of,
 )
 
 from ._login import git_auth
 from .credentials import GitLabCredentials
 
 if TYPE_CHECKING:
-    import threading
-    from pathlib import Path
-
     from typing_extensions import Self
 
+    from prefect_integration_kit.git import GitAuth
     from prefect_integration_kit.waiting import Backoff
 
 __all__ = [
@@ -66,7 +57,7 @@ CLONE_RETRY_MAX_DELAY_JITTER_SECONDS = 3
 """Upper bound of the random part of that wait, in seconds."""
 
 
-class GitLabRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStorage):
+class GitLabRepository(QuickKey, HostedRepositoryBlock, ReadableDeploymentStorage):
     """Pull a flow's code from a git repository at GitLab. An installation of git is needed.
 
     Examples:
@@ -145,58 +136,34 @@ class GitLabRepository(QuickKey, GitRepositoryBlock, ReadableDeploymentStorage):
         if isinstance(name, str) and self._block_document_name is None:
             self._block_document_name = name
 
-    def _identity(self) -> GitLabCredentials | None:
+    def _credentials(self) -> GitLabCredentials | None:
         if self.access_token is not None:
             return GitLabCredentials(token=self.access_token)
         return self.credentials
 
-    def _source(self) -> GitSource:
-        identity = self._identity()
-        return GitSource(
-            self.repository,
-            self.reference,
-            self.git_depth,
-            self.directories,
-            self.include_submodules,
-            self.lfs,
-            GitAccess(
-                self._auth if git_auth(identity) is not None else None,
-                self.ca_bundle or (identity.ca_bundle if identity is not None else None),
-                self.verify and (identity is None or identity.verify),
-                self.proxy,
-                self.ssh_private_key,
-                self.ssh_known_hosts,
-            ),
-            self.timeout_seconds,
+    def _identity(self) -> GitIdentity | None:
+        credentials = self._credentials()
+        if credentials is None:
+            return None
+        return GitIdentity(
+            self._auth if git_auth(credentials) is not None else None,
+            _advice(credentials),
+            credentials.ca_bundle,
+            credentials.verify,
         )
 
     def _auth(self) -> GitAuth | None:
-        return git_auth(self._identity())
+        return git_auth(self._credentials())
 
     def _backoff(self) -> Backoff:
-        return CloneBackoff(
-            max_attempts=MAX_CLONE_ATTEMPTS,
-            wait_seconds=CLONE_RETRY_MIN_DELAY_SECONDS,
-            jitter_seconds=(CLONE_RETRY_MIN_DELAY_JITTER_SECONDS, CLONE_RETRY_MAX_DELAY_JITTER_SECONDS),
-        )
-
-    def _pull(
-        self, from_path: str | None, local_path: str | Path | None, stop: threading.Event | None = None
-    ) -> Pulled:
-        try:
-            return super()._pull(from_path, local_path, stop)
-        except (GitAuthenticationFailed, GitAccessDenied) as exc:
-            identity = self._identity()
-            if identity is None or git_auth(identity) is None:
-                raise
-            raise type(exc)(f"{str(exc).rstrip('.')}. {_advice(identity)}", subject=exc.subject) from exc
+        return backoff_of(globals())
 
 
-def _advice(identity: GitLabCredentials) -> str:
+def _advice(credentials: GitLabCredentials) -> str:
     """Say what GitLab wants of this kind of token."""
-    if identity.token_type == "deploy":  # noqa: S105 - a kind of token
+    if credentials.token_type == "deploy":  # noqa: S105 - a kind of token
         return "A deploy token needs the scope read_repository, and `username` is the one that GitLab shows beside it."
-    if identity.token_type == "job":  # noqa: S105
+    if credentials.token_type == "job":  # noqa: S105
         return (
             "A job token ends with its job, and reads only projects whose allowlist has that of the job "
             "(Settings > CI/CD > Job token permissions)."

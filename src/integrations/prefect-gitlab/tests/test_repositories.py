@@ -1,9 +1,9 @@
-"""GitLab repositories, on a real git server that checks who asks as GitLab does."""
+"""GitLab repositories and deployments, on a real git server that checks who asks as GitLab does."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,19 +11,48 @@ from hypothesis import strategies as st
 
 import prefect_gitlab.repositories
 from prefect_gitlab import GitLabCredentials, GitLabRepository
-from prefect_integration_kit.git import GitAccessDenied, GitAuthenticationFailed, GitUnavailable, parse_address
-from prefect_integration_tests.backends.certificates import PrivateCA
-from prefect_integration_tests.backends.git_server import BareRepository, GitServer, GitSshServer, Submodule, basic
+from prefect_integration_kit.git import GitAuthenticationFailed
+from prefect_integration_tests.backends.git_server import BareRepository, GitServer, Submodule, basic
 from prefect_integration_tests.backends.gitlab_api import GitLabApi
-from prefect_integration_tests.suites import GitRepositorySuite
+from prefect_integration_tests.suites import GitIntegrationSuite
 
 
-class TestGitLabRepository(GitRepositorySuite):
+class TestGitLab(GitIntegrationSuite):
     repository_path = "group/sub group/project.git"
-
-    def make_block(self, url: str, token: str | None, **fields: Any) -> GitLabRepository:
-        credentials = None if token is None else GitLabCredentials(token=token)
-        return GitLabRepository(repository=url, credentials=credentials, **fields)
+    credentials_block = GitLabCredentials
+    repository_block = GitLabRepository
+    pull_request = "merge-requests/7/head"
+    attempts = prefect_gitlab.repositories
+    scope_advice = "needs the scope read_repository"
+    logins: ClassVar[dict[str, tuple[dict[str, Any], str]]] = {
+        "personal": ({"token": "glpat-1"}, basic("oauth2", "glpat-1")),
+        "project": ({"token": "glpat-1", "token_type": "project"}, basic("oauth2", "glpat-1")),
+        "group": ({"token": "glpat-1", "token_type": "group"}, basic("oauth2", "glpat-1")),
+        "oauth": ({"token": "o-1", "token_type": "oauth"}, basic("oauth2", "o-1")),
+        "prefixed": ({"token": "oauth2:glpat/1"}, basic("oauth2", "glpat/1")),
+        "deploy": ({"token": "a:b", "token_type": "deploy", "username": "d+t-7"}, basic("d+t-7", "a:b")),
+        "deploy-in-one": ({"token": "d+t-7:gl@dt%1"}, basic("d+t-7", "gl@dt%1")),
+        "deploy-in-one-and-said": ({"token": "d+t-7:gldt-1", "token_type": "deploy"}, basic("d+t-7", "gldt-1")),
+        "user-beside": ({"token": "a:b", "username": "ada"}, basic("ada", "a:b")),
+        "job": ({"token": "glcbt-1", "token_type": "job"}, basic("gitlab-ci-token", "glcbt-1")),
+        "password": ({"username": "ada", "password": "p:w"}, basic("ada", "p:w")),
+        "token-before-password": ({"username": "ada", "password": "p", "token": "glpat-1"}, basic("ada", "glpat-1")),
+    }
+    step_logins = ("personal", "prefixed", "deploy", "deploy-in-one", "job", "password")
+    advice: ClassVar[dict[str, tuple[dict[str, Any], str]]] = {
+        "personal": ({"token": "x"}, "at least the role Reporter"),
+        "deploy": ({"token": "x", "token_type": "deploy", "username": "u"}, "the one that GitLab shows beside it"),
+        "job": ({"token": "x", "token_type": "job"}, "allowlist"),
+    }
+    addresses: ClassVar[dict[str, str]] = {
+        "https://gitlab.com/group/project.git": "https://gitlab.com/group/project.git",
+        "https://gitlab.com/group/sub/project": "https://gitlab.com/group/sub/project",
+        "https://git.corp:8443/gitlab/group/project.git": "https://git.corp:8443/gitlab/group/project.git",
+        "https://oauth2:old@git.corp/group/project.git": "https://git.corp/group/project.git",
+        "http://git.corp/group/project.git": "http://git.corp/group/project.git",
+        "git@gitlab.com:group/project.git": "git@gitlab.com:group/project.git",
+        "ssh://git@git.corp:2222/group/project.git": "ssh://git@git.corp:2222/group/project.git",
+    }
 
     def authorization(self, token: str) -> str:
         user, colon, rest = token.partition(":")
@@ -37,32 +66,7 @@ def remote(git_server: GitServer) -> BareRepository:
     return repository
 
 
-TOKENS: dict[str, tuple[dict[str, Any], str]] = {
-    "personal": ({"token": "glpat-1"}, basic("oauth2", "glpat-1")),
-    "project": ({"token": "glpat-1", "token_type": "project"}, basic("oauth2", "glpat-1")),
-    "group": ({"token": "glpat-1", "token_type": "group"}, basic("oauth2", "glpat-1")),
-    "oauth": ({"token": "o-1", "token_type": "oauth"}, basic("oauth2", "o-1")),
-    "oauth-with-prefix": ({"token": "oauth2:glpat-1"}, basic("oauth2", "glpat-1")),
-    "deploy": ({"token": "gldt-1", "token_type": "deploy", "username": "d+t-7"}, basic("d+t-7", "gldt-1")),
-    "deploy-in-one": ({"token": "d+t-7:gldt-1"}, basic("d+t-7", "gldt-1")),
-    "deploy-in-one-and-said": ({"token": "d+t-7:gldt-1", "token_type": "deploy"}, basic("d+t-7", "gldt-1")),
-    "user-beside": ({"token": "a:b", "username": "ada"}, basic("ada", "a:b")),
-    "job": ({"token": "glcbt-1", "token_type": "job"}, basic("gitlab-ci-token", "glcbt-1")),
-    "password": ({"username": "ada", "password": "p:w"}, basic("ada", "p:w")),
-    "token-before-password": ({"username": "ada", "password": "p", "token": "glpat-1"}, basic("ada", "glpat-1")),
-}
-
-
 class TestWhoAsks:
-    @pytest.mark.parametrize(("fields", "header"), TOKENS.values(), ids=TOKENS)
-    async def test_each_kind_of_token_is_accepted_at_a_host_of_any_name(
-        self, fields: dict[str, Any], header: str, git_server: GitServer, remote: BareRepository, tmp_path: Path
-    ) -> None:
-        git_server.require(header)
-        block = GitLabRepository(repository=git_server.url(remote), credentials=GitLabCredentials(**fields))
-        await block.aget_directory(local_path=str(tmp_path))
-        assert (tmp_path / "flow.py").exists()
-
     async def test_a_job_takes_its_token_from_its_environment(
         self, git_server: GitServer, remote: BareRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -88,13 +92,6 @@ class TestWhoAsks:
                 repository="https://gitlab.com/a/b", access_token="x", credentials=GitLabCredentials(token="y")
             )
 
-    async def test_credentials_without_a_token_read_public_projects(
-        self, git_server: GitServer, remote: BareRepository, tmp_path: Path
-    ) -> None:
-        block = GitLabRepository(repository=git_server.url(remote), credentials=GitLabCredentials())
-        await block.aget_directory(local_path=str(tmp_path))
-        assert {request.authorization for request in git_server.requests} == {None}
-
     async def test_a_token_of_the_api_pulls_if_its_scope_allows_it(
         self, git_server: GitServer, gitlab_api: GitLabApi, remote: BareRepository, tmp_path: Path
     ) -> None:
@@ -108,90 +105,6 @@ class TestWhoAsks:
             else:
                 with pytest.raises(GitAuthenticationFailed, match="needs the scope read_repository"):
                     await block.aget_directory(local_path=str(tmp_path / token))
-
-
-class TestAdvice:
-    @pytest.mark.parametrize(
-        ("fields", "said"),
-        [
-            ({"token": "x"}, "at least the role Reporter"),
-            ({"token": "x", "token_type": "deploy", "username": "u"}, "the one that GitLab shows beside it"),
-            ({"token": "x", "token_type": "job"}, "allowlist"),
-        ],
-        ids=["personal", "deploy", "job"],
-    )
-    async def test_a_refusal_says_what_this_kind_of_token_needs(
-        self, fields: dict[str, Any], said: str, git_server: GitServer, remote: BareRepository, tmp_path: Path
-    ) -> None:
-        git_server.require("Basic other")
-        block = GitLabRepository(repository=git_server.url(remote), credentials=GitLabCredentials(**fields))
-        with pytest.raises(GitAuthenticationFailed, match=said):
-            await block.aget_directory(local_path=str(tmp_path))
-
-    async def test_a_token_without_the_scope_is_told_from_an_unknown_one(
-        self, git_server: GitServer, remote: BareRepository, tmp_path: Path
-    ) -> None:
-        git_server.forbidden.add(basic("oauth2", "weak"))
-        block = GitLabRepository(repository=git_server.url(remote), access_token="weak")
-        with pytest.raises(GitAccessDenied, match="needs the scope read_repository"):
-            await block.aget_directory(local_path=str(tmp_path))
-
-
-class TestCertificates:
-    async def test_an_authority_is_trusted_by_the_credentials_or_the_repository(
-        self, git_tls_server: GitServer, git_authority: PrivateCA, tmp_path: Path
-    ) -> None:
-        remote = git_tls_server.repository("shop/etl.git")
-        remote.commit({"flow.py": b""})
-        url, bundle = git_tls_server.url(remote), git_authority.ca_file.read_text()
-        blocks = {
-            "credentials": GitLabRepository(repository=url, credentials=GitLabCredentials(token="x", ca_bundle=bundle)),
-            "repository": GitLabRepository(repository=url, ca_bundle=str(git_authority.ca_file)),
-            "unchecked": GitLabRepository(repository=url, credentials=GitLabCredentials(token="x", verify=False)),
-        }
-        for name, block in blocks.items():
-            await block.aget_directory(local_path=str(tmp_path / name))
-            assert (tmp_path / name / "flow.py").exists()
-
-
-class TestReferences:
-    async def test_a_merge_request_is_pulled_by_its_reference(
-        self, git_server: GitServer, remote: BareRepository, tmp_path: Path
-    ) -> None:
-        proposed = remote.commit({"flow.py": b"proposed"}, branch="topic")
-        remote.set_reference("refs/merge-requests/7/head", proposed)
-        for name in ("merge-requests/7/head", "refs/merge-requests/7/head"):
-            block = GitLabRepository(repository=git_server.url(remote), reference=name)
-            await block.aget_directory(local_path=str(tmp_path / name))
-            assert (tmp_path / name / "flow.py").read_bytes() == b"proposed"
-
-    @pytest.mark.parametrize(
-        ("written", "meant"),
-        [
-            ("https://gitlab.com/group/project.git", "https://gitlab.com/group/project.git"),
-            ("https://gitlab.com/group/sub/project", "https://gitlab.com/group/sub/project"),
-            ("https://git.corp:8443/gitlab/group/project.git",) * 2,
-            ("https://oauth2:old@git.corp/group/project.git", "https://git.corp/group/project.git"),
-            ("http://git.corp/group/project.git",) * 2,
-            ("git@gitlab.com:group/project.git",) * 2,
-            ("ssh://git@git.corp:2222/group/project.git",) * 2,
-        ],
-        ids=lambda value: value.replace("/", "-"),
-    )
-    def test_each_form_that_gitlab_shows_is_taken(self, written: str, meant: str) -> None:
-        assert parse_address(GitLabRepository(repository=written).repository).url == meant
-
-    async def test_a_deploy_key_opens_the_door_of_ssh(self, git_ssh_server: GitSshServer, tmp_path: Path) -> None:
-        remote = BareRepository(tmp_path / "remote.git", "main")
-        remote.commit({"flow.py": b"by ssh"})
-        block = GitLabRepository(
-            repository=git_ssh_server.url(remote.path),
-            ssh_private_key=git_ssh_server.private_key,
-            ssh_known_hosts=git_ssh_server.known_hosts,
-            credentials=GitLabCredentials(token="not for ssh"),
-        )
-        await block.aget_directory(local_path=str(tmp_path / "code"))
-        assert (tmp_path / "code/flow.py").read_bytes() == b"by ssh"
 
     async def test_submodules_that_are_written_for_ssh_come_with_the_token(
         self, git_server: GitServer, remote: BareRepository, tmp_path: Path
@@ -207,26 +120,23 @@ class TestReferences:
         assert (tmp_path / "inner/inner.py").exists()
 
 
-class TestAttempts:
-    async def test_their_number_and_waits_are_those_of_the_module(
-        self, git_server: GitServer, remote: BareRepository, tmp_path: Path, fake_clock: Any, monkeypatch: Any
-    ) -> None:
-        monkeypatch.setattr(GitLabRepository, "_clock", fake_clock)
-        for name, value in {
-            "MAX_CLONE_ATTEMPTS": 4,
-            "CLONE_RETRY_MIN_DELAY_SECONDS": 7,
-            "CLONE_RETRY_MIN_DELAY_JITTER_SECONDS": 2,
-            "CLONE_RETRY_MAX_DELAY_JITTER_SECONDS": 2,
-        }.items():
-            monkeypatch.setattr(prefect_gitlab.repositories, name, value)
-        git_server.fail(4)
-        with pytest.raises(GitUnavailable):
-            await GitLabRepository(repository=git_server.url(remote)).aget_directory(local_path=str(tmp_path))
-        assert fake_clock.sleeps == [9, 9, 9]
+class TestSaved:
+    async def test_a_deploy_token_in_one_keeps_its_user(self, prefect_harness: None) -> None:
+        await GitLabCredentials(token="d+t-7:gldt-1").save("gitlab-in-one")
+        loaded = await GitLabCredentials.load("gitlab-in-one")
+        url = "https://git.corp/a/b"
+        assert loaded.format_git_credentials(url) == "https://d%2Bt-7:gldt-1@git.corp/a/b"
+        assert loaded.password is None
 
-    def test_a_depth_below_one_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="git_depth"):
-            GitLabRepository(repository="https://gitlab.com/a/b", git_depth=0)
+    async def test_a_block_that_an_earlier_release_saved_is_loaded(self) -> None:
+        """It has no user name."""
+        block = GitLabCredentials.model_validate({"token": "glpat-1", "url": None})
+        assert block.format_git_credentials("https://git.corp/a/b") == "https://oauth2:glpat-1@git.corp/a/b"
+
+    def test_a_repository_is_saved_under_the_name_that_it_was_given(self, prefect_harness: None) -> None:
+        """As the first releases documented it."""
+        GitLabRepository(name="gitlab-named", repository="https://git.corp/a/b").save()
+        assert GitLabRepository.load("gitlab-named").repository == "https://git.corp/a/b"
 
 
 ODD = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
