@@ -6,7 +6,9 @@ from .credentials import CredentialsSuite
 from .extras import ExtrasSuite
 from .filesystem import FileSystemSuite
 from .folder import FolderSuite
-from .git_repository import GitRepositorySuite
+from .git_credentials import GitCredentialsSuite
+from .git_deployments import GitDeploymentSuite
+from .git_repository import GitIntegrationSuite, GitRepositorySuite
 from .guide import GuideSuite
 from .job import JobSuite
 from .object_store import ObjectStoreSuite
@@ -21,6 +23,9 @@ __all__ = [
     "ExtrasSuite",
     "FileSystemSuite",
     "FolderSuite",
+    "GitCredentialsSuite",
+    "GitDeploymentSuite",
+    "GitIntegrationSuite",
     "GitRepositorySuite",
     "GuideSuite",
     "JobSuite",

@@ -176,11 +176,12 @@ class FolderSuite(StoreSuite):
                 assert (inside / "kept.txt").read_bytes() == b"new"
         assert read_tree(outside) == {"kept.txt": b"kept"}
 
-    async def test_a_large_folder_is_complete(self, store: Any, raw: RawStore, call: Call, tmp_path: Path) -> None:
-        """Hundreds of files arrive, each with its own content."""
+    async def test_a_large_folder_is_complete(self, store: Any, raw: RawStore, tmp_path: Path) -> None:
+        """Hundreds of files arrive, each with its own content; one face puts them there, the other gets them."""
+        call = Call("async")
         files = {f"d{n % 7}/f{n}.txt": str(n).encode() for n in range(self.many_files)}
         source = write_tree(tmp_path / "source", files)
-        await call(store, "put_directory", local_path=str(source), to_path="many")
+        await Call("sync")(store, "put_directory", local_path=str(source), to_path="many")
         assert len(raw.keys()) == self.many_files
         assert len(await self.listed(call, store, "many")) == self.many_files
         await call(store, "get_directory", from_path="many", local_path=str(tmp_path / "back"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from prefect_integration_tests.checks import assert_flat_memory
+from prefect_integration_tests.faces import Call
 
 from .filesystem import ODD_PATHS, FileSystemSuite
 from .folder import FolderSuite
@@ -18,8 +19,6 @@ from .store import RawStore, by_either_face, contents
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-    from prefect_integration_tests.faces import Call
 
 ODD_KEYS: dict[str, str] = ODD_PATHS | {"double slash": "a//b.txt", "dot": "a/./b.txt"}
 """Odd paths, and such as only an object store tells apart."""
@@ -136,7 +135,8 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
         target = io.BytesIO()
         returned = await call(store, "download_object_to_file_object", "f", target)
         assert returned is target
-        assert target.getvalue() == b"x" * 100_000
+        content = target.getvalue()
+        assert (len(content), content.strip(b"x")) == (100_000, b"")  # to show how two long ones differ takes minutes
 
     async def test_a_missing_object_changes_nothing(self, store: Any, call: Call, tmp_path: Path) -> None:
         """A missing object is an error that names it; the target stays as it was."""
@@ -160,7 +160,8 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
         await call(store, "stream_from", other, "x/a", "y/b")
         await call(store, "stream_from", other, "x/a")
         folder = self.folder_of(store)
-        assert raw.get(f"{folder}/y/b") == b"1" * 50_000
+        content = raw.get(f"{folder}/y/b")
+        assert (len(content), content.strip(b"1")) == (50_000, b"")
         with pytest.raises(self.missing_error, match="absent-object"):
             await call(store, "stream_from", other, "absent-object", "z")
         assert f"{folder}/z" not in contents(raw)
@@ -221,17 +222,17 @@ class ObjectStoreSuite(FolderSuite, FileSystemSuite):
         assert list((tmp_path / "one").iterdir()) == [old]
         assert old.read_bytes() == b"old"
 
-    async def test_memory_does_not_grow_with_the_object(self, store: Any, call: Call, tmp_path: Path) -> None:
-        """Rule 8: files are streamed, both ways."""
+    async def test_memory_does_not_grow_with_the_object(self, store: Any, tmp_path: Path) -> None:
+        """Rule 8: files are streamed, both ways; one face goes up, the other comes down, since the body is the same."""
         source = tmp_path / "large"
         with source.open("wb") as file:
             file.truncate(self.large_bytes)
 
         async def up() -> None:
-            await call(store, "upload_from_path", source, "large")
+            await Call("sync")(store, "upload_from_path", source, "large")
 
         async def down() -> None:
-            await call(store, "download_object_to_path", "large", tmp_path / "back")
+            await Call("async")(store, "download_object_to_path", "large", tmp_path / "back")
 
         await assert_flat_memory(up, limit_bytes=self.memory_limit_bytes, what="The upload")
         await assert_flat_memory(down, limit_bytes=self.memory_limit_bytes, what="The download")

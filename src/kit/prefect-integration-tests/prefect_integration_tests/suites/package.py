@@ -267,7 +267,8 @@ class PackageSuite(Suite):
         from prefect_integration_tests.registry import blocks_after_import
 
         every = [n for n in modules_of(self.package, private=True) if n not in self.optional_modules]
-        missing = blocks_after_import(self.package, *every) - blocks_after_import(self.package)
+        at_once, in_the_end = blocks_after_import(self.package, *every)
+        missing = in_the_end - at_once
         root = import_quietly(self.package)
         offered = set(dir(root))
         late = {
