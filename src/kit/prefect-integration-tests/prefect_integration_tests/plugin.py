@@ -41,6 +41,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "google_api": ("google-api-python-client",),
     "google_identity": ("cryptography",),
     "git_server": ("cryptography",),
+    "github_api": ("cryptography", "graphql-core", "pyjwt"),
     "gitlab_api": (),
     "bitbucket_api": (),
     "azure_identity": ("cryptography",),
@@ -84,11 +85,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the backends that can run here, so that their fixtures are found by name."""
+    if _leaves_tests_to_others(config):
+        return
     _be_patient_with_properties()
     for name, needs in _BACKENDS.items():
         module = f"prefect_integration_tests.backends.{name}"
         if all(map(_is_installed, needs)) and find_spec(module) is not None:
             config.pluginmanager.import_plugin(module)
+
+
+def _leaves_tests_to_others(config: pytest.Config) -> bool:
+    """Say whether this process only hands tests to workers of pytest-xdist, and so needs no fixtures."""
+    if hasattr(config, "workerinput") or config.getoption("collectonly", default=False):
+        return False
+    return config.getoption("dist", default="no") != "no"
 
 
 def _be_patient_with_properties() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -130,6 +131,15 @@ class JsonApi:
         refusal = ApiRefusal(status, {"message": f"{status} as told"}, headers)
         self.faults.add(Fault(method, refusal, times, when, skip))
 
+    @property
+    def now(self) -> float:
+        """Time by the server's clock, in seconds since 1970."""
+        return time.time()
+
+    def extra_headers(self) -> Mapping[str, str]:
+        """List headers that every answer has."""
+        return {}
+
     def check_caller(self, call: ApiCall) -> None:
         """Refuse whom the host does not know, or who may not do this.
 
@@ -200,6 +210,10 @@ class JsonApi:
 
 
 class _Handler(HttpHandler):
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write the time of the server's clock."""
+        return super().date_time_string(self.server.owner.now if timestamp is None else timestamp)
+
     def serve(self) -> None:
         """Answer one request."""
         api: JsonApi = self.server.owner
@@ -207,7 +221,7 @@ class _Handler(HttpHandler):
         content = self.read_content()
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = ApiCall("", self.command, split.path, (), parse_qs(split.query, keep_blank_values=True), headers)
-        sent: dict[str, str] = {}
+        sent = dict(api.extra_headers())
         try:
             call.body = json.loads(content) if content else None
             status, answer = api.handle(call)
@@ -219,7 +233,7 @@ class _Handler(HttpHandler):
             self.send(200, _HTML, {"Content-Type": "text/html"})
             return
         except ApiRefusal as exc:
-            status, answer, sent = exc.status, exc.body, exc.headers
+            status, answer, sent = exc.status, exc.body, {**sent, **exc.headers}
         except ValueError:
             status, answer = 400, {"error": "The body is no JSON."}
         except Exception as exc:  # noqa: BLE001 - a test must see what broke, not a lost connection

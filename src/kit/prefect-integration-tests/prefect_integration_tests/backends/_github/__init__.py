@@ -1,0 +1,1 @@
+"""Parts of the server in the shape of GitHub's API."""
