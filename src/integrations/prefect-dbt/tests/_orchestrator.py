@@ -39,17 +39,23 @@ class InFlow:
         self.result: Any = state.result(raise_on_failure=False) if not isinstance(state, Exception) else state
 
     def task_runs(self, count: int) -> dict[str, TaskRun]:
-        """The task runs by name, when so many have ended; the server learns of them a little later."""
+        """The task runs by name, when so many names have ended; the server learns of them a little later."""
+        return {run.name: run for run in self._ended(count)}
+
+    def names(self, count: int) -> list[str]:
+        """Names of the task runs, sorted; a name comes as often as there are task runs of it."""
+        return sorted(run.name for run in self._ended(count))
+
+    def _ended(self, count: int) -> list[TaskRun]:
 
         async def read() -> list[TaskRun]:
             async with get_client() as client:
                 by_name = FlowRunFilter(name=FlowRunFilterName(any_=[self.name]))
                 return await client.read_task_runs(flow_run_filter=by_name, limit=200)
 
-        def look() -> dict[str, TaskRun] | None:
-            runs = asyncio.run(read())
-            ended = {run.name: run for run in runs if run.state is not None and run.state.is_final()}
-            return ended if len(ended) >= count else None
+        def look() -> list[TaskRun] | None:
+            ended = [run for run in asyncio.run(read()) if run.state is not None and run.state.is_final()]
+            return ended if len({run.name for run in ended}) >= count else None
 
         return poll(look, subject=f"{count} task runs of {self.name}", interval_seconds=0.2, timeout_seconds=30)
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from prefect_integration_tests.backends.dbt_projects import DbtProject, parse_once
+from prefect_integration_tests.harness import cache_folder
 
 DUCKDB = """\
 shop:
@@ -13,26 +20,58 @@ shop:
 """
 
 
+_CACHE = cache_folder()  # tests have another home
+_PROJECT = "dbt_project.yml"
+_PROFILES = "profiles.yml"
+
+
 def write_project(folder: Path, files: Mapping[str, str | None]) -> Path:
     """Write a project: a name, a profile on DuckDB and one model, unless `files` say otherwise.
+
+    Where name and profile are the usual ones, dbt need not parse what comes with dbt itself.
 
     Args:
         folder: Where to; it is made.
         files: Content by path within the project; `None` leaves a file out.
     """
-    usual: dict[str, str | None] = {
-        "dbt_project.yml": "name: shop\nprofile: shop\n",
+    _write(folder, {**_usual(folder), **files})
+    if not {_PROJECT, _PROFILES} & files.keys() and not (folder / "target").exists():
+        _as_project(folder).take_parsed(_parsed())
+    return folder
+
+
+def _usual(folder: Path) -> dict[str, str | None]:
+    return {
+        _PROJECT: "name: shop\nprofile: shop\n",
         # A relative path would be one from where the tests run.
-        "profiles.yml": DUCKDB.replace("shop.duckdb", str(folder / "shop.duckdb")),
+        _PROFILES: DUCKDB.replace("shop.duckdb", str(folder / "shop.duckdb")),
         "models/parcels.sql": "select 1 as id",
     }
+
+
+def _write(folder: Path, files: Mapping[str, str | None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in {**usual, **files}.items():
+    for name, text in files.items():
         if text is not None:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    return folder
+
+
+def _as_project(folder: Path) -> DbtProject:
+    return DbtProject(folder, "shop", "duckdb", "main", str(folder / "shop.duckdb"))
+
+
+@functools.cache
+def _parsed() -> DbtProject:
+    """The usual project, parsed by dbt in this or an earlier test run."""
+    home = Path(tempfile.mkdtemp(prefix="dbt-shop-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    folder = home / "shop"
+    _write(folder, _usual(folder))
+    project = _as_project(folder)
+    parse_once(project, _CACHE)
+    return project
 
 
 EVENTS = """\

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # dbt reads it when a process starts: tests talk to this machine only.
 os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
+# The process that has imported dbt outlives the tests in between that need none.
+os.environ["PREFECT_INTEGRATIONS_DBT_FORK_SERVER_IDLE_SECONDS"] = "600"
+
 
 # A process of dbt takes seconds to start with a core of its own, and many times that beside other packages' tests.
 _TIMEOUT_SECONDS = 400

@@ -17,6 +17,7 @@ from prefect_dbt.core.state import DbtState, fetch_state
 from prefect_integration_tests.backends.dbt_projects import DbtProject
 
 from ._asset_events import caught_asset_events, summary
+from ._projects import write_project
 
 if TYPE_CHECKING:
     from prefect.events.schemas.events import Event
@@ -170,23 +171,64 @@ def test_what_makes_no_tables_or_wants_no_assets_emits_nothing(
         assert events() == []
 
 
-def test_only_what_was_modified_is_built_and_the_rest_is_read_from_the_other_run(
+_PROJECT = """\
+name: shop
+profile: shop
+models:
+  shop:
+    by_meta: {+meta: {prefect: {enable_assets: false}}}
+    by_config: {+prefect: {enable_assets: false}}
+"""
+_SHOWN = "{{ config(meta={'prefect': {'enable_assets': true}}) }} select 1 as id"
+
+
+def test_the_project_file_switches_assets_off_for_folders_and_a_model_says_otherwise_for_itself(
+    tmp_path: Path, prefect_harness: None
+) -> None:
+    files = {
+        "dbt_project.yml": _PROJECT,
+        "models/by_meta/hidden.sql": "select 1 as id",
+        "models/by_meta/shown.sql": _SHOWN,
+        "models/by_config/hidden_too.sql": "select 1 as id",
+    }
+    folder = write_project(tmp_path / "shop", files)
+
+    @flow(name="assets-by-project-file")
+    def run() -> None:
+        PrefectDbtRunner(settings=PrefectDbtSettings(project_dir=folder, profiles_dir=folder)).invoke(["run"])
+
+    with caught_asset_events() as events:
+        run()
+        assert summary(events()) == [
+            ("prefect.asset.materialization.succeeded", f"duckdb://shop/main/{name}") for name in ("parcels", "shown")
+        ]
+
+
+def test_only_what_was_modified_is_built_and_the_rest_is_read_from_the_other_run_in_a_retry_too(
     dbt_project: DbtProject, tmp_path: Path, prefect_harness: None
 ) -> None:
-    project, storage = dbt_project, tmp_path / "storage"
+    project, storage = dbt_project, DbtState(tmp_path / "storage", "prod")
 
     @flow(name="state-of-a-shop")
-    def run(args: list[str], **options: Any) -> None:
-        PrefectDbtRunner(settings=settings_of(project), **options).invoke(args)
+    def build() -> None:
+        runner = PrefectDbtRunner(settings=settings_of(project), artifacts=storage)
+        runner.invoke(["build", "--exclude-resource-type", "test"])
 
-    run(["build", "--exclude-resource-type", "test"], artifacts=DbtState(storage, "prod"))
-    with fetch_state(storage, "prod") as folder:
+    build()
+    with fetch_state(storage.storage, storage.folder) as folder:
         assert (folder / "run_results.json").exists()
     profile = (project.path / "profiles.yml").read_text()
     (project.path / "profiles.yml").write_text(profile.replace('"main"', '"dev"'))
     file = project.model_file("model_2")
-    file.write_text(file.read_text() + "where true\n")
-    run(["run", "--select", "state:modified"], state=DbtState(storage, "prod"), defer=True)
+    attempts = iter([f"{file.read_text()}where no_such_column\n", f"{file.read_text()}where true\n"])
+
+    @flow(name="changes-of-a-shop", retries=1)
+    def build_changes() -> Any:
+        file.write_text(next(attempts))
+        runner = PrefectDbtRunner(settings=settings_of(project), state=storage, defer=True)
+        return runner.invoke(["run", "--select", "state:modified"])
+
+    assert [result.node.name for result in build_changes().result.results] == ["model_2"]
     assert project.query(
         "select table_schema, table_name from information_schema.tables where table_schema = 'dev'"
     ) == [("dev", "model_2")]

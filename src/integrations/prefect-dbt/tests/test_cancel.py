@@ -164,7 +164,7 @@ with DbtProcess() as process:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
 @pytest.mark.parametrize(
     "number",
     [
@@ -180,11 +180,23 @@ def test_the_death_of_the_parent_ends_the_queries_and_the_child(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
+        server = parent_of(pid)
+        assert server != parent.pid
         sleeps(postgres)
         parent.send_signal(number)
         parent.wait(60)
-    poll(lambda: group_is_gone(pid) or None, subject="the child's end", interval_seconds=0.1, timeout_seconds=60)
+    for group in (pid, server):
+        poll(
+            lambda group=group: group_is_gone(group) or None,
+            subject="their end",
+            interval_seconds=0.1,
+            timeout_seconds=60,
+        )
     assert running(postgres) == 0
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
 
 
 def group_is_gone(pid: int) -> bool:

@@ -18,6 +18,8 @@ from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.faces import Call
 from prefect_shell.errors import ShellCommandFailed
 
+from ._sleeping import SLEEP_SECONDS, sleeping_queries
+
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.dbt_projects import DbtProject
 
@@ -88,7 +90,6 @@ async def test_commands_run_in_order_and_their_lines_are_returned(call: Call, db
     operation = DbtCoreOperation(
         commands=[
             "pwd",
-            "dbt --quiet ls -s model_0 --resource-type model",
             "echo $(dbt --quiet ls -s model_0 --resource-type model)",
         ],
         project_dir=dbt_project.path,
@@ -96,12 +97,8 @@ async def test_commands_run_in_order_and_their_lines_are_returned(call: Call, db
         working_dir=dbt_project.path.parent,
     )
     lines = await call(operation, "run")
-    assert [line for line in lines if line.strip()] == [str(dbt_project.path.parent), "demo.model_0", "demo.model_0"]
-    assert operation.commands == [
-        "pwd",
-        "dbt --quiet ls -s model_0 --resource-type model",
-        "echo $(dbt --quiet ls -s model_0 --resource-type model)",
-    ]
+    assert [line for line in lines if line.strip()] == [str(dbt_project.path.parent), "demo.model_0"]
+    assert operation.commands == ["pwd", "echo $(dbt --quiet ls -s model_0 --resource-type model)"]
 
 
 @pytest.mark.usefixtures("prefect_harness")
@@ -201,12 +198,21 @@ async def test_a_missing_profile_is_told_before_the_script_starts(call: Call, tm
 # Ending
 
 
-@pytest.mark.parametrize("how", ["close", "terminate"])
+@pytest.mark.parametrize(
+    ("call", "how"),
+    [
+        pytest.param("sync", "close", id="sync-close"),
+        pytest.param("async", "terminate", id="async-terminate"),
+        pytest.param("async", "close", id="async-close", marks=pytest.mark.slow),
+        pytest.param("sync", "terminate", id="sync-terminate", marks=pytest.mark.slow),
+    ],
+    indirect=["call"],
+)
 async def test_ending_an_operation_ends_the_queries_of_dbt(
     call: Call, dbt_postgres_project: DbtProject, how: str
 ) -> None:
     project = dbt_postgres_project
-    project.slow_model("model_0", 300)
+    project.slow_model("model_0", SLEEP_SECONDS)
     operation = DbtCoreOperation(
         commands=["dbt run -s model_0", "touch went-on"],
         project_dir=project.path,
@@ -222,8 +228,3 @@ async def test_ending_an_operation_ends_the_queries_of_dbt(
     assert not sleeping_queries(project)
     assert process.return_code
     assert not (project.path / "went-on").exists()
-
-
-def sleeping_queries(project: DbtProject) -> list[tuple[Any, ...]]:
-    is_ours = f"query like '%pg_sleep(300)%' and query like '%{project.schema}%' and pid <> pg_backend_pid()"
-    return project.query(f"select pid from pg_stat_activity where state = 'active' and {is_ours}")

@@ -36,6 +36,8 @@ from prefect_dbt.cli.credentials import DbtCliProfile
 from prefect_dbt.errors import DbtProfileError, DbtProjectError, DbtRunFailed, DbtUsageError
 from prefect_integration_kit.waiting import apoll
 
+from ._sleeping import SLEEP_SECONDS, sleeping_queries, time_out_during_the_query
+
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.dbt_projects import DbtProject
 
@@ -115,25 +117,51 @@ def test_a_build_makes_a_summary_of_its_results(dbt_project: DbtProject, key: st
     assert "model_0" in create_summary_markdown(consolidated, "dbt build")
 
 
-def test_a_failed_node_fails_the_task_after_the_summary_was_made(dbt_project: DbtProject, key: str) -> None:
-    dbt_project.break_model("model_0")
+def test_a_failed_node_fails_the_task_after_the_summary_was_made(dbt_shop: DbtProject, key: str) -> None:
+    dbt_shop.break_model("daily_totals")
+    dbt_shop.break_test("assert_positive_amounts")
+    dbt_shop.write("models/marts/report.sql", "select * from {{ ref('daily_totals') }}\n")
     with pytest.raises(DbtRunFailed) as caught:
-        in_flow(
-            run_dbt_build,
-            **folders(dbt_project),
-            create_summary_artifact=True,
-            summary_artifact_key=key,
-            extra_command_args=["-s", "model_0"],
-        )
+        in_flow(run_dbt_build, **folders(dbt_shop), create_summary_artifact=True, summary_artifact_key=key)
     assert isinstance(caught.value, RuntimeError)
     assert isinstance(caught.value, ValueError)
     assert "Failures detected during invocation of dbt command 'build'" in str(caught.value)
-    assert 'Model model_0 errored with message: "' in str(caught.value)
-    assert caught.value.node_ids == ("model.demo.model_0",)
+    assert 'Model daily_totals errored with message: "' in str(caught.value)
+    assert set(caught.value.node_ids) >= {"model.demo.daily_totals"}
     artifact = Artifact.get(key)
     assert artifact
-    assert isinstance(artifact.data, str)
-    assert "no_such_column" in artifact.data.partition("Compiled code")[2]
+    said = sections(str(artifact.data))
+    assert list(said) == [
+        "# dbt build summary",
+        "## Nodes with errors ❌",
+        "## Failed tests ❌",
+        "## Nodes with warnings ⚠️",
+        "## Skipped nodes ⏭️",
+        "## Successful nodes ✅",
+    ]
+    assert "| 11 | 1 | 1 | 1 | 1 |" in said["# dbt build summary"]
+    error = said["## Nodes with errors ❌"]
+    assert "### `daily_totals`" in error
+    assert "Path: `models/marts/daily_totals.sql`" in error
+    assert "no_such_column" in error.partition("Compiled code")[2]
+    failure = said["## Failed tests ❌"]
+    assert "### `assert_positive_amounts`" in failure
+    assert "Got 1 result, configured to fail if != 0" in failure
+    assert "select 1 as id" in failure.partition("Compiled code")[2]
+    assert "Got 1 result, configured to warn if != 0" in said["## Nodes with warnings ⚠️"]
+    assert "### `report`" in said["## Skipped nodes ⏭️"]
+    assert "* `orders`" in said["## Successful nodes ✅"]
+
+
+def sections(markdown: str) -> dict[str, str]:
+    """Text by the heading above it, of the first two levels."""
+    found: dict[str, list[str]] = {}
+    for line in markdown.splitlines():
+        if line.startswith(("# ", "## ")):
+            found[line] = []
+        else:
+            found[next(reversed(found))].append(line)
+    return {heading: "\n".join(lines) for heading, lines in found.items()}
 
 
 def test_a_failed_test_is_logged_as_an_error_with_its_name(
@@ -262,7 +290,7 @@ def test_global_configs_of_a_profile_are_obeyed_beside_flags_of_the_project(dbt_
 
 async def test_cancelling_a_task_ends_the_queries_of_dbt(dbt_postgres_project: DbtProject) -> None:
     project = dbt_postgres_project
-    project.slow_model("model_0", 300)
+    project.slow_model("model_0", SLEEP_SECONDS)
     work = asyncio.ensure_future(arun_dbt_build(**folders(project), extra_command_args=["-s", "model_0"]))
 
     async def running() -> Any:
@@ -277,9 +305,24 @@ async def test_cancelling_a_task_ends_the_queries_of_dbt(dbt_postgres_project: D
     assert not sleeping_queries(project)
 
 
-def sleeping_queries(project: DbtProject) -> list[tuple[Any, ...]]:
-    is_ours = f"query like '%pg_sleep(300)%' and query like '%{project.schema}%' and pid <> pg_backend_pid()"
-    return project.query(f"select pid from pg_stat_activity where state = 'active' and {is_ours}")
+def test_the_time_out_of_a_task_ends_the_queries_of_dbt(dbt_postgres_project: DbtProject) -> None:
+    project = dbt_postgres_project
+    project.slow_model("model_0", SLEEP_SECONDS)
+
+    def run(seconds: float) -> None:
+        timed = run_dbt_build.with_options(timeout_seconds=seconds)
+
+        @flow
+        def runs() -> None:
+            done = timed.submit(**folders(project), extra_command_args=["-s", "model_0"])
+            done.wait()
+            assert done.state.name == "TimedOut"
+            # dbt has ended, too, when the task has; the flow goes on
+            assert not sleeping_queries(project)
+
+        runs()
+
+    time_out_during_the_query(project, run)
 
 
 def test_the_module_publishes_what_its_interface_says() -> None:

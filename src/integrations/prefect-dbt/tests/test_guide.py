@@ -9,16 +9,23 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from prefect.blocks.system import Secret
 
 from prefect_dbt import DbtCliProfile, PrefectDbtRunner, PrefectDbtSettings, TargetConfigs
+from prefect_dbt.cloud import DbtCloudJob
 from prefect_dbt.core.state import fetch_state
 from prefect_integration_tests.suites import GuideSuite
 
 from ._projects import DUCKDB, write_project
 from .test_bad_input import UNREACHABLE, target
+
+if TYPE_CHECKING:
+    from prefect_dbt.cloud import DbtCloudCredentials
+    from prefect_integration_tests.backends.dbt_cloud import DbtCloud
+    from prefect_integration_tests.clock import FakeClock
 
 _SEED = "id,country,weight_kg\n1,NO,3\n2,PT,5\n3,PT,2\n"
 _MODEL = "select country, sum(weight_kg) as weight_kg from {{ ref('parcels') }} group by country\n"
@@ -41,6 +48,9 @@ SHOP: dict[str, str | None] = {
 _IN_THE_PROJECT = ("core", "orchestrator", "state-and-defer")
 """Pages whose reader stands in the folder of the project."""
 
+_WITH_DBT_CLOUD = ("cloud", "orchestrator")
+_CLOUD_NODES = (("model.shop.orders",), ("model.shop.customers", "model.shop.orders"))
+
 
 @pytest.fixture(scope="session")
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -57,7 +67,14 @@ class TestGuide(GuideSuite):
 
     @pytest.fixture
     def surroundings(
-        self, page_folder: Path, built_shop: Path, prefect_harness: None, monkeypatch: pytest.MonkeyPatch
+        self,
+        page_folder: Path,
+        built_shop: Path,
+        prefect_harness: None,
+        dbt_cloud: DbtCloud,
+        cloud_clock: FakeClock,
+        cloud_credentials: DbtCloudCredentials,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> Callable[[], object]:
         """The overview's project, and the blocks that the pages take for granted; `dbt` is on the path."""
         monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -74,6 +91,12 @@ class TestGuide(GuideSuite):
 
                 Secret(value="pa55").save("dbt-password", overwrite=True)  # pyright: ignore[reportArgumentType]
                 GcpCredentials(project="shop").save("shop-gcp", overwrite=True)
+            elif name.startswith(_WITH_DBT_CLOUD):  # the page's own account is no one's
+                for node, *reads in () if dbt_cloud.project.nodes else _CLOUD_NODES:
+                    dbt_cloud.project.add(node, *reads)
+                cloud_credentials.save("dbt-cloud", overwrite=True)
+                job = DbtCloudJob(dbt_cloud_credentials=cloud_credentials, job_id=dbt_cloud.add_job("dbt build"))
+                job.save("nightly", overwrite=True)
 
         return restore
 

@@ -12,6 +12,7 @@ import pytest
 
 from prefect_dbt.core._cache import CacheOptions, Fingerprints
 from prefect_dbt.core._local import DbtCoreExecutor
+from prefect_dbt.core._local_target import identify_database
 from prefect_dbt.core._manifest import DbtNode, Manifest
 from prefect_dbt.core.settings import PrefectDbtSettings
 
@@ -52,6 +53,46 @@ def test_only_what_changed_is_built_again(dbt_project: DbtProject, tmp_path: Pat
     assert build()[1] == {"base", "top"}
     dbt_project.write("models/base.sql", original)
     assert build()[1] == {"base", "top"}, "the table holds what the change made of it"
+    (tmp_path / "other").mkdir()
+    profile = (dbt_project.path / "profiles.yml").read_text("utf-8")
+    other = str(tmp_path / "other" / Path(dbt_project.database).name)  # relations have the same names there
+    dbt_project.write("profiles.yml", profile.replace(dbt_project.database, other))
+    assert build()[1] == {"seed_0", "base", "top"}, "another database has none of them"
+
+
+@pytest.mark.usefixtures("prefect_harness")
+def test_a_build_expires_with_its_sources_and_a_failed_one_is_not_reused(
+    dbt_project: DbtProject, tmp_path: Path, stack: ExitStack
+) -> None:
+    """The source is past its `warn_after`, and nothing about it changes."""
+    dbt_project.write("models/sources.yml", _SOURCES)
+    dbt_project.write("models/late.sql", "select * from {{ source('raw', 'events') }}\n")
+    dbt_project.write("models/bad.sql", "{{ config(materialized='table') }} select no_such_column\n")
+    dbt_project.query("create table events as select timestamp '2026-01-01 10:00:00' as loaded_at")
+    settings = PrefectDbtSettings(project_dir=dbt_project.path, profiles_dir=dbt_project.profiles_dir)
+    executor = stack.enter_context(DbtCoreExecutor(settings))
+
+    def reused(*, expires: bool) -> set[str]:
+        cache = CacheOptions(storage=tmp_path / "records", expire_with_sources=expires)
+        orchestrator = orchestrator_of(dbt_project, cache=cache, executor=executor, raise_on_failure=False)
+        run = InFlow(lambda: orchestrator.run_build(select=["late", "bad"]))
+        return {node.name for node in run.result.reused}
+
+    assert reused(expires=False) == set()
+    assert reused(expires=False) == {"late"}
+    dbt_project.query("insert into events values (timestamp '2026-01-02 10:00:00')")
+    assert reused(expires=True) == set(), "it has new data"
+    assert reused(expires=True) == set(), "what was built is past its time at once"
+
+
+_SOURCES = """\
+sources:
+  - name: raw
+    schema: main
+    tables:
+      - name: events
+        config: {loaded_at_field: loaded_at, freshness: {warn_after: {count: 1, period: minute}}}
+"""
 
 
 def manifest_of(**changes: str) -> Manifest:
@@ -112,6 +153,51 @@ def test_variables_and_environment_that_the_project_reads_are_part_of_it(
     monkeypatch.delenv("SHOP_DAY")
     (tmp_path / "dbt_project.yml").write_text("vars: {day: 2}\n", encoding="utf-8")
     assert fingerprint() != before
+
+
+def test_packages_of_the_project_are_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = manifest_of()
+    package = tmp_path / "dbt_packages" / "utils"
+    package.mkdir(parents=True)
+    (package / "dbt_project.yml").write_text("vars: {day: 1}\n", encoding="utf-8")
+    (package / "m.sql").write_text("{% macro m() %}{{ env_var('SHOP_DAY', '') }}{% endmacro %}", encoding="utf-8")
+
+    def fingerprint() -> str | None:
+        return Fingerprints(manifest, tmp_path).of(manifest.nodes["model.shop.m"], {})
+
+    before = fingerprint()
+    monkeypatch.setenv("SHOP_DAY", "2")
+    assert fingerprint() != before
+    monkeypatch.delenv("SHOP_DAY")
+    (package / "dbt_project.yml").write_text("vars: {day: 2}\n", encoding="utf-8")
+    assert fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another"),
+    [
+        ({"host": "db2"}, True),
+        ({"schema": "{{ env_var('SHOP_SCHEMA') }}"}, True),
+        ({"password": "changed"}, False),
+        ({"threads": 8}, False),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_a_database_is_told_from_others_by_where_it_is(change: dict[str, object], is_another: bool) -> None:
+    output = {"type": "postgres", "host": "db1", "password": "secret", "schema": "main", "threads": 4}
+    known = identify_database(output, {})
+    assert (identify_database({**output, **change}, {"SHOP_SCHEMA": "a"}) != known) is is_another
+
+
+def test_a_variable_of_the_environment_leads_to_another_database() -> None:
+    output = {"type": "postgres", "host": '{{ env_var("SHOP_HOST", "x") }}'}
+    assert identify_database(output, {"SHOP_HOST": "a"}) != identify_database(output, {"SHOP_HOST": "b"})
+
+
+def test_a_database_in_memory_is_nobody_elses() -> None:
+    assert identify_database({"type": "duckdb", "path": ":memory:"}, {}) is None
+    assert identify_database({"type": "duckdb"}, {}) is None
+    assert identify_database({"type": "duckdb", "path": "md:shop"}, {}) is not None
 
 
 def test_a_seed_too_large_for_dbt_to_hash_is_hashed_here(tmp_path: Path) -> None:

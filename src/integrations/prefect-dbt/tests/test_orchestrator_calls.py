@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from prefect_dbt.core._calls import Interrupted, call_in_thread, run_to_end
+from prefect_dbt.core._calls import Interrupted, call_in_thread, close_in_thread, run_to_end
 
 asked: ContextVar[str] = ContextVar("asked", default="")
 
@@ -69,6 +69,26 @@ async def test_cancelling_twice_does_not_leave_the_call_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert call.is_over
+
+
+async def test_what_cleans_up_is_not_cut_short_by_a_cancellation() -> None:
+    has_begun, may_end, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    def close() -> None:
+        has_begun.set()
+        may_end.wait(10)
+        is_done.set()
+
+    task = asyncio.create_task(close_in_thread(close))
+    await asyncio.to_thread(has_begun.wait)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.wait([task], timeout=0.05)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert is_done.is_set()
 
 
 async def test_a_time_out_of_the_loop_ends_the_call() -> None:

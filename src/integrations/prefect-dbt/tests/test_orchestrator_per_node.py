@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.client.schemas.objects import TaskRunResult
 
 from prefect_dbt.core.orchestrator import BuildResult
-from prefect_dbt.errors import DbtRunFailed
+from prefect_dbt.errors import DbtRunFailed, DbtUsageError
 
 from ._orchestrator import InFlow, orchestrator_of
 
@@ -55,7 +55,7 @@ def test_a_build_shows_what_became_of_every_node(dbt_project: DbtProject) -> Non
     assert not {node for node, _ in told[1:-1]} & {f"model.demo.{name}" for name in downstream}
 
 
-def test_a_node_that_failed_is_tried_again(dbt_project: DbtProject) -> None:
+def test_a_node_that_failed_is_tried_again_and_what_reads_it_waits(dbt_project: DbtProject) -> None:
     dbt_project.write(
         "models/flaky.sql",
         f"""{{% set marks = "{dbt_project.path}/marks-" %}}
@@ -66,11 +66,30 @@ def test_a_node_that_failed_is_tried_again(dbt_project: DbtProject) -> None:
         {{% endif %}}
         select 1 as id""",
     )
-    run = InFlow(lambda: orchestrator_of(dbt_project, retries=2).run_build(select="flaky"))
+    dbt_project.write("models/below_flaky.sql", "select * from {{ ref('flaky') }}")
+    run = InFlow(lambda: orchestrator_of(dbt_project, retries=2, retry_delay_seconds=1).run_build(select="flaky+"))
     result: BuildResult = run.result
     assert run.state.is_completed(), run.state
-    assert [node.status for node in result.values()] == ["success"]
-    assert run.task_runs(1)["model flaky"].run_count == 2
+    assert [node.status for node in result.values()] == ["success", "success"]
+    runs = run.task_runs(2)
+    assert runs["model flaky"].run_count == 2
+    assert runs["model below_flaky"].start_time >= runs["model flaky"].end_time, "it did not wait for the retry"
+
+
+def test_what_would_meet_every_node_ends_the_run_with_its_own_error(dbt_project: DbtProject) -> None:
+    """Neither is it tried again, nor does the next node meet it."""
+    dbt_project.write("models/alone.sql", "select 1 as id")
+    orchestrator = orchestrator_of(dbt_project, retries=3, retry_delay_seconds=600, raise_on_failure=False)
+    told: list[Any] = []
+    orchestrator.on_run_end(lambda context: told.append((context.status, type(context.error))))
+    run = InFlow(lambda: orchestrator.run_build(select=["alone", "seed_0"], extra_cli_args=["--no-such-option"]))
+    assert isinstance(run.result, DbtUsageError)
+    assert "--no-such-option" in str(run.result)
+    assert told == [("error", DbtUsageError)]
+    runs = run.task_runs(2)
+    assert (runs["model alone"].state_name, runs["model alone"].run_count) == ("Failed", 1)
+    assert runs["seed seed_0"].state_name == "Skipped"
+    assert "dbt cannot work" in str(runs["seed seed_0"].state.message)
 
 
 def test_a_time_out_ends_the_query_and_the_run(dbt_project: DbtProject) -> None:

@@ -1,6 +1,9 @@
-"""Extras can be asked for in both spellings, also by installers that do not normalise names."""
+"""The wheel: extras can be asked for in both spellings, and what is no module comes along, too."""
 
 from __future__ import annotations
+
+import zipfile
+from pathlib import Path
 
 from prefect_integration_tests.suites import ExtrasSuite
 
@@ -16,3 +19,7 @@ class TestExtras(ExtrasSuite):
         "postgres": _POSTGRES,
         "snowflake": _SNOWFLAKE,
     }
+
+    def test_notes_for_developers_come_along(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            assert "prefect_dbt.core" in archive.read("prefect_dbt/core/AGENTS.md").decode()

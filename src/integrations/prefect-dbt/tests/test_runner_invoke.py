@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,6 +145,11 @@ def test_a_text_instead_of_words_is_refused() -> None:
         PrefectDbtRunner().invoke("build -s a")  # type: ignore[arg-type]
 
 
+def test_a_word_that_is_none_is_refused() -> None:
+    with pytest.raises(TypeError, match="args holds None, which is no word"):
+        PrefectDbtRunner().invoke(["build", "--select", None])  # type: ignore[list-item]
+
+
 def test_execute_dbt_node_waits_for_the_node_and_fails_with_it() -> None:
     tracker = NodeTaskTracker(keep_results=True)
     tracker.start_node("model.a.b")
@@ -241,18 +247,32 @@ def test_an_unknown_flag_is_an_error_whatever_raise_on_failure_says(dbt_project:
     assert type(caught.value.__cause__).__name__ == "DbtUsageException"
 
 
-def test_each_invocation_can_have_a_target_folder_of_its_own(dbt_project: DbtProject) -> None:
-    runner = runner_of(dbt_project, unique_target=True)
+def test_each_invocation_can_have_a_target_folder_of_its_own_and_a_retry_finds_what_failed_in_the_last(
+    dbt_project: DbtProject,
+) -> None:
+    runner = runner_of(dbt_project, unique_target=True, raise_on_failure=False)
+    dbt_project.break_model("model_0")
+    folders: list[Path] = []
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
-        runner.invoke(["seed"])
-        first = runner.target_path
-        runner.invoke(["run", "--select", "model_0"])
-    assert first.parent == runner.target_path.parent == dbt_project.target_path
-    assert first != runner.target_path
-    results = {folder: json.loads((folder / "run_results.json").read_text()) for folder in (first, runner.target_path)}
-    assert [each["unique_id"] for each in results[first]["results"]] == ["seed.demo.seed_0"]
+        for args in (["seed"], ["run", "--select", "model_0"], ["retry"]):
+            done = runner.invoke(args)
+            folders.append(runner.target_path)
+            if not done.success:
+                dbt_project.fix()
+    assert len({*folders, dbt_project.target_path}) == 4
+    assert {folder.parent for folder in folders} == {dbt_project.target_path}
+    results = [json.loads((folder / "run_results.json").read_text())["results"] for folder in folders]
+    assert [[(each["unique_id"], each["status"]) for each in found] for found in results] == [
+        [("seed.demo.seed_0", "success")],
+        [("model.demo.model_0", "error")],
+        [("model.demo.model_0", "success")],
+    ]
+    assert done.success
     latest = json.loads((dbt_project.target_path / "run_results.json").read_text())
-    assert latest == results[runner.target_path]
+    assert latest["results"] == results[-1]
+    assert list(dbt_project.target_path.rglob("partial_parse.msgpack")) == [
+        dbt_project.target_path / "partial_parse.msgpack"
+    ]
     assert "model.demo.model_0" in runner.manifest.nodes
 
 
@@ -308,6 +328,23 @@ def test_in_an_async_flow_the_sync_form_ends_and_is_recorded(prefect_harness: No
     with lines_of("prefect.task_runs") as records:
         assert asyncio.run(build()) is True
     assert any(record.getMessage() == "Finished in state Completed()" for record in records)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux")
+def test_a_process_that_invokes_dbt_once_keeps_none_to_fork_from(
+    dbt_project: DbtProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect_dbt._dbt import fork_server
+    from prefect_dbt.core import _first
+
+    fork_server.close()
+    monkeypatch.setattr(_first, "_has_begun", threading.Event())  # as in a new process
+    are_kept: list[bool] = []
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
+        for _ in range(2):
+            assert runner_of(dbt_project).invoke(["--quiet", "ls", "--select", "model_0"]).success
+            are_kept.append(fork_server._use.server is not None)
+    assert are_kept == [False, True]
 
 
 def test_without_callbacks_nothing_is_made_of_events(prefect_harness: None, dbt_project: DbtProject) -> None:

@@ -33,6 +33,16 @@ def test_a_small_project_is_parsed_already_and_builds(dbt_project: DbtProject) -
 
 
 @pytest.mark.slow
+def test_what_was_parsed_of_a_like_project_is_not_parsed_again(dbt_small_template: DbtProject, tmp_path: Path) -> None:
+    project = generate(tmp_path / "project")
+    project.take_parsed(dbt_small_template)
+    project.write("models/one_more.sql", "select 1 as id\n")
+    done = dbt(project, "--debug", "ls", "--select", "one_more")
+    assert done.returncode == 0, done.stdout
+    assert "Partial parsing enabled: 0 files deleted, 1 files added, 0 files changed." in done.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["shop", "odd", "empty"])
 def test_every_shape_builds(shape: str, tmp_path: Path) -> None:
     done = dbt(generate(tmp_path / shape, shape=shape), "build")  # pyright: ignore[reportArgumentType]

@@ -21,6 +21,7 @@ from prefect_integration_kit.logs import run_logger
 from .._dbt import DbtEvent, DbtProcess, Invocation, Outcome
 from ..core._artifacts import consolidate_run_results, create_summary_markdown
 from ..core._command_line import command_of, value_of, without
+from ..core._first import dbt_process
 from ..core._logs import RunLogs, level_of
 from ..core._outcomes import error_from
 from ..core._scope import RunScope
@@ -121,11 +122,11 @@ class CommandRun:
                 want_nodes=False,
                 include_compiled_code=self.create_summary_artifact,
             )
-            with DbtProcess(env={} if lent is None else lent.env) as process:
+            with dbt_process({} if lent is None else lent.env) as process:
                 yield process, invocation
 
     def _listener(self) -> _Listener:
-        run_logger(__name__).info("Running dbt command: dbt %s", self.name or "--help")
+        run_logger(__name__).info("Running dbt command: dbt %s", self.name or self.args[0])
         return _Listener(RunLogs(RunScope.current()) if self.stream_output else None)
 
     def _summary(self, outcome: Outcome) -> str | None:

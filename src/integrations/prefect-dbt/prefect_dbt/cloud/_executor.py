@@ -184,6 +184,15 @@ class DbtCloudExecutor:
         path.write_text(json.dumps(manifest), encoding="utf-8")
         return path
 
+    def identify_database(self, target: str | None = None) -> str:
+        """Name where jobs build, so that what was built in another environment is not taken for what is here.
+
+        Args:
+            target: Name of the target; it is looked at by the caller.
+        """
+        del target
+        return f"dbt Cloud environment {self._environment_id} of project {self._project_id}"
+
     def execute_node(
         self,
         node: DbtNode,

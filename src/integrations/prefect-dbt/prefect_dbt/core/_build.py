@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,18 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ..errors import DbtError
 from ._assets import AssetRecorder, assets_enabled_in_project, outcome_of, upstream_nodes
 from ._builds import BuildResult, NodeBuild, run_results_of, write_run_results
-from ._cache import BuildRecords, CacheOptions, Fingerprints
-from ._calls import call_in_thread
+from ._calls import call_in_thread, close_in_thread
+from ._deferral import FetchedState, fetched
 from ._executor import NodeArtifact
 from ._failures import run_failed
-from ._freshness import SourceFreshness, read_freshness, stale_upstream, time_to_stale, upstream_sources
+from ._freshness import SourceFreshness, read_freshness, stale_upstream, upstream_sources
 from ._hooks import DbtHookContext, Hooks
+from ._hopeless import is_hopeless
 from ._local import DbtCoreExecutor
 from ._logs import RunLogs
 from ._manifest import DbtNode, Manifest
 from ._node_runs import NodeRuns
+from ._orchestrator_arguments import COMMAND, BuildOptions
+from ._reuse import Reuse
 from ._scope import RunScope
 from ._selection import select_nodes
+from ._sending import send_queued
 from ._tracker import NodeTaskTracker
 from ._waves import Order, plan
 
@@ -36,37 +39,9 @@ if TYPE_CHECKING:
 
     from ._executor import DbtExecutor
     from .orchestrator import PrefectDbtOrchestrator
+    from .settings import PrefectDbtSettings
 
 T = TypeVar("T")
-
-COMMAND = "build"
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What a caller says of one run; see `PrefectDbtOrchestrator.run_build`."""
-
-    select: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    selector: str | None = None
-    full_refresh: bool = False
-    only_fresh_sources: bool = False
-    target: str | None = None
-    extra_cli_args: tuple[str, ...] = ()
-
-    def as_args(self) -> list[str]:
-        """Say it as arguments of `dbt build`."""
-        args = [COMMAND]
-        for option, values in (("--select", self.select), ("--exclude", self.exclude)):
-            if values:
-                args += [option, *values]
-        if self.selector is not None:
-            args += ["--selector", self.selector]
-        if self.full_refresh:
-            args.append("--full-refresh")
-        if self.target is not None:
-            args += ["--target", self.target]
-        return [*args, *self.extra_cli_args]
 
 
 class Build:
@@ -78,6 +53,8 @@ class Build:
         """Prepare; nothing is started yet."""
         self.orchestrator = orchestrator
         self.executor = executor
+        self.selecting = executor if isinstance(executor, DbtCoreExecutor) else None
+        """What selects nodes on this machine, with the state that selectors compare with."""
         self.options = options
         self.hooks = hooks
         self.scope = RunScope.current()
@@ -87,12 +64,15 @@ class Build:
         self.runs = NodeRuns(self.scope, self.tracker, self.logs)
         self.done: dict[str, NodeBuild] = {}
         self.freshness: dict[str, SourceFreshness] = {}
-        self.records: BuildRecords | None = None
-        self.fingerprints: Fingerprints | None = None
-        self.versions: dict[str, str | None] = {}
         self.manifest = Manifest({})
         self.depends_on: Mapping[str, Collection[str]] = {}
         self.assets: AssetRecorder | None = None
+        self.fatal: DbtError | None = None
+        """What keeps dbt from working at all: nothing more is begun."""
+        self.chosen: frozenset[str] = frozenset()
+        """Unique ids of all nodes of this run."""
+        self.reuse = Reuse(self)
+        self._state: FetchedState | None = None
         self._hooked: dict[str, Collection[str]] = {}
         self._hook_turn = asyncio.Lock()
         self._began = time.monotonic()
@@ -105,9 +85,14 @@ class Build:
         return self.executor if isinstance(self.executor, DbtCoreExecutor) else None
 
     @property
+    def settings(self) -> PrefectDbtSettings:
+        """Where the project is: an executor of this machine brings its own."""
+        return self.orchestrator.settings if self.local is None else self.local.settings
+
+    @property
     def project_dir(self) -> Path:
         """The folder of the project."""
-        return self.orchestrator.settings.project_dir
+        return self.settings.project_dir
 
     def node(self, unique_id: str) -> DbtNode:
         """The node of an id."""
@@ -132,33 +117,49 @@ class Build:
             DbtRunFailed: If nodes failed, unless the orchestrator does not raise.
             DbtError: If dbt could not do its work.
         """
-        options, error = self.options, None
-        args = tuple(options.as_args())
+        try:
+            return await self._execute()
+        except asyncio.CancelledError:  # the process may be about to end
+            await close_in_thread(send_queued)
+            raise
+
+    async def _execute(self) -> BuildResult:
+        args = tuple(self.options.as_args())
         async with AsyncExitStack() as stack:
+            if self.orchestrator.state is not None:
+                self._state = await stack.enter_async_context(fetched(self.orchestrator.state))
             chosen = await self._select()
             await self._open_client(stack)  # not before: a project that cannot be parsed needs no API
             if not chosen:
                 self.logger.warning("The selection matches no node that can be built; nothing is done.")
             await self._resolve_hooks()
             await self._call_hooks(DbtHookContext("on_run_start", COMMAND, self.orchestrator, args))
-            await self._look_at_sources(chosen)
-            await self._open_cache()
-            self.assets = self._asset_recorder()
-            types = {unique_id: self.node(unique_id).resource_type for unique_id in chosen}
-            orders = plan(self.depends_on, types, chosen, self.orchestrator.test_strategy)
-            count = sum(map(len, orders))
-            self.logger.info("dbt builds %d nodes of %s.", count, self.manifest.project_name or "the project")
             try:
-                await self._run_orders(orders, types)
-            finally:
-                await self._write_results(args)
-        result = self.result()
-        if result.failed:
-            error = run_failed(COMMAND, result.failed)
-        await self._sum_up(result, args, error)
-        if error is not None and self.orchestrator.raise_on_failure:
+                await self._build(chosen, args)
+            except DbtError as exc:
+                await self._call_end_hooks(args, exc)
+                raise
+            result = self.result()
+            error = self.fatal or (run_failed(COMMAND, result.failed) if result.failed else None)
+            await self._sum_up(result, args, error)
+        if error is not None and (self.orchestrator.raise_on_failure or error is self.fatal):
             raise error
         return result
+
+    async def _build(self, chosen: list[str], args: tuple[str, ...]) -> None:
+        await self._look_at_sources(chosen)
+        await self.reuse.open()
+        self.assets = self._asset_recorder()
+        types = {unique_id: self.node(unique_id).resource_type for unique_id in chosen}
+        orders = plan(self.depends_on, types, chosen, self.orchestrator.test_strategy)
+        count = sum(map(len, orders))
+        self.logger.info("dbt builds %d nodes of %s.", count, self.manifest.project_name or "the project")
+        self.chosen = frozenset(unique_id for order in orders for unique_id in order.parents)
+        await self._prepare_deferral()
+        try:
+            await self._run_orders(orders, types)
+        finally:
+            await self._write_results(args)
 
     def result(self) -> BuildResult:
         """What is known now."""
@@ -180,11 +181,19 @@ class Build:
             else:
                 await run_per_wave(self, order.waves(types), order.parents)
 
+    @property
+    def defers(self) -> bool:
+        """Whether references may go to relations of another environment."""
+        return (self._state is not None and self._state.defers) or "--defer" in self.options.extra_cli_args
+
     # Before
 
     async def _select(self) -> list[str]:
         """Parse the project and ask dbt what the selection means."""
-        options, local, found = self.options, self.local, list[str]()
+        options, found = self.options, list[str]()
+        if self._state is not None and self.selecting is not None:
+            self.selecting = self.selecting.view(self._state.for_selecting)
+        local = self.selecting
         if local is not None:
             ask = partial(local.list_nodes, options.select, options.exclude, selector=options.selector)
             found = await self.in_thread(partial(ask, target=options.target, extra_cli_args=options.extra_cli_args))
@@ -197,6 +206,13 @@ class Build:
             found = await self.in_thread(partial(select_nodes, self.manifest, path, options.select, options.exclude))
         self.depends_on = {unique_id: node.depends_on for unique_id, node in self.manifest.nodes.items()}
         return [unique_id for unique_id in found if unique_id in self.manifest.executable_nodes]
+
+    async def _prepare_deferral(self) -> None:
+        """Let what builds defer to the earlier run, but for what is built here."""
+        state, local = self._state, self.local
+        if state is not None and local is not None:
+            options = await self.in_thread(partial(state.for_building, self.chosen))
+            self.executor = local.view(options)
 
     async def _look_at_sources(self, chosen: Collection[str]) -> None:
         """Ask how fresh the sources are, where it matters."""
@@ -219,18 +235,6 @@ class Build:
             if source.is_stale:
                 self.logger.warning("%s", source.describe())
 
-    async def _open_cache(self) -> None:
-        options = self.orchestrator.cache
-        if options is None:
-            return
-        self.records = await BuildRecords.open(options)
-        has_project = (self.project_dir / "dbt_project.yml").is_file()
-        self.fingerprints = Fingerprints(
-            self.manifest,
-            self.project_dir if has_project else None,
-            (self.options.target or "", *self.options.extra_cli_args),
-        )
-
     def _asset_recorder(self) -> AssetRecorder | None:
         orchestrator = self.orchestrator
         if orchestrator.disable_assets:
@@ -247,6 +251,8 @@ class Build:
 
     def blocked(self, node: DbtNode, parents: Collection[str]) -> str | None:
         """Say why a node must not run; `None` if it may."""
+        if self.fatal is not None:
+            return f"dbt cannot work: {str(self.fatal).splitlines()[0]}"
         if self.options.only_fresh_sources:
             stale = stale_upstream(self.freshness, self.depends_on, node.unique_id)
             if stale is not None:
@@ -256,6 +262,17 @@ class Build:
             if build is not None and not build.has_succeeded:
                 return f"{parent} ended with status {build.status}"
         return None
+
+    def note_error(self, error: BaseException | None) -> None:
+        """Note what ended the last attempt at a node. What would end all others too ends the run, if nothing ran yet.
+
+        Args:
+            error: What the executor told.
+        """
+        if self.fatal is not None or not isinstance(error, DbtError) or not is_hopeless(error):
+            return
+        if not any(build.has_succeeded and not build.is_reused for build in self.done.values()):
+            self.fatal = error
 
     def skip(self, node: DbtNode, reason: str) -> None:
         """Note that a node is not run, with a task run that says so."""
@@ -278,6 +295,16 @@ class Build:
 
     def _task_run_id(self, node: DbtNode) -> Any:
         return self.tracker.get_task_run_id(node.unique_id)
+
+    def fail(self, node: DbtNode, message: str) -> NodeBuild:
+        """Note that a node could not be run, with a task run that says so if it has none."""
+        from prefect.client.schemas.objects import StateType
+
+        from ._failures import Ending
+
+        if self._task_run_id(node) is None:
+            self.note_without_run(node, Ending(StateType.FAILED, "Failed", message))
+        return NodeBuild.without_run(node, "error", message, task_run_id=self._task_run_id(node))
 
     def finish(self, build: NodeBuild) -> None:
         """Note how a node ended."""
@@ -307,45 +334,6 @@ class Build:
             upstream = upstream_nodes(node, self.manifest.nodes)
             self.assets.node_finished(node, outcome_of(artifact), upstream=upstream, task_run=task_run)
 
-    # Caching
-
-    async def version_of(self, unique_id: str) -> str | None:
-        """Name what a node or source holds now; `None` if it is not known."""
-        if unique_id.startswith("source."):
-            source = self.freshness.get(unique_id)
-            loaded = None if source is None else source.max_loaded_at
-            return None if loaded is None else loaded.isoformat()
-        if unique_id not in self.versions:
-            node = self.manifest.nodes.get(unique_id)
-            record = None if node is None or self.records is None else await self.records.read(self.record_key(node))
-            known = record is not None and record["fingerprint"] is not None
-            self.versions[unique_id] = record["version"] if known else None  # pyright: ignore[reportOptionalSubscript]
-        return self.versions[unique_id]
-
-    def record_key(self, node: DbtNode) -> str:
-        """Name the record of a node."""
-        return BuildRecords.key(node, self.options.target or "")
-
-    async def fingerprint_of(self, node: DbtNode) -> str | None:
-        """Hash what a node would be built of now; `None` if it must be built."""
-        if self.fingerprints is None or not self.may_reuse(node):
-            return None
-        upstream = {name: await self.version_of(name) for name in self.manifest.upstream(node.unique_id)}
-        return self.fingerprints.of(node, upstream)
-
-    def may_reuse(self, node: DbtNode) -> bool:
-        """Say whether a node has a record at all."""
-        cache = self.orchestrator.cache
-        return cache is not None and self.records is not None and cache.allows(node)
-
-    def expiration_of(self, node: DbtNode) -> Any:
-        """How long a build of a node may be reused."""
-        cache = self.orchestrator.cache or CacheOptions()
-        limits = [cache.expiration]
-        if cache.expire_with_sources:
-            limits.append(time_to_stale(self.freshness, self.depends_on, node.unique_id))
-        return min((limit for limit in limits if limit is not None), default=None)
-
     # Hooks
 
     async def _resolve_hooks(self) -> None:
@@ -355,7 +343,7 @@ class Build:
                 self._hooked[selector] = await self._nodes_of(selector)
 
     async def _nodes_of(self, selector: str) -> Collection[str]:
-        local, options = self.local, self.options
+        local, options = self.selecting, self.options
         if local is not None:
             names = partial(local.list_nodes, [selector], target=options.target, extra_cli_args=options.extra_cli_args)
         else:
@@ -378,8 +366,7 @@ class Build:
     async def _write_results(self, args: tuple[str, ...]) -> None:
         if not self.orchestrator.write_run_results or not self.done:
             return
-        options = self.options
-        settings = self.orchestrator.settings
+        options, settings = self.options, self.settings
         content = run_results_of(
             self.result(),
             dbt_version=self.manifest.dbt_version,
@@ -409,17 +396,12 @@ class Build:
         results: dict[str, Any] = {"results": [dict(node.artifact) for node in result.values()]}
         if self.orchestrator.create_summary_artifact and self.scope.is_run and result:
             await self._create_summary(results)
+        await self._call_end_hooks(args, error, run_results=results, node_ids=tuple(result))
+
+    async def _call_end_hooks(self, args: tuple[str, ...], error: Exception | None, **more: Any) -> None:
+        status = "success" if error is None else "error"
         await self._call_hooks(
-            DbtHookContext(
-                "on_run_end",
-                COMMAND,
-                self.orchestrator,
-                args,
-                status="error" if error is not None else "success",
-                run_results=results,
-                error=error,
-                node_ids=tuple(result),
-            )
+            DbtHookContext("on_run_end", COMMAND, self.orchestrator, args, status=status, error=error, **more)
         )
 
     async def _create_summary(self, results: dict[str, Any]) -> None:

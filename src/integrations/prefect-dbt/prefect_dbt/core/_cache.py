@@ -9,6 +9,7 @@ keys made of the content alone would miss.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from uuid import uuid4
@@ -31,7 +33,7 @@ __all__ = ["BuildRecord", "BuildRecords", "CacheOptions", "Fingerprints"]
 
 _ENV_VAR = re.compile(rb"""env_var\(\s*['"]([^'"]+)['"]""")
 _SOURCE_SUFFIXES = frozenset({".sql", ".yml", ".yaml", ".py"})
-_GENERATED_FOLDERS = frozenset({"target", "logs", "dbt_packages", "dbt_modules", ".git", ".venv", "node_modules"})
+_GENERATED_FOLDERS = frozenset({"target", "logs", ".git", ".venv", "node_modules"})
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Fingerprints:
     @cached_property
     def _project(self) -> str:
         manifest = self.manifest
-        parts = [manifest.dbt_version, manifest.adapter_type or "", *self.context]
+        parts = [manifest.dbt_version, *_adapter(manifest), *self.context]
         if self.project_dir is not None:
             parts += [_variables(self.project_dir), *_environment(self.project_dir)]
         return _hash(parts)
@@ -236,9 +238,15 @@ class BuildRecords:
         return cast("WritableFileSystem", self._store.result_storage)
 
     @staticmethod
-    def key(node: DbtNode, target: str) -> str:
-        """Name the record of a node's relation."""
-        return f"dbt-{_hash([node.unique_id, node.relation_name or '', target])}"
+    def key(node: DbtNode, target: str, database: str = "") -> str:
+        """Name the record of a node's relation.
+
+        Args:
+            node: The node.
+            target: The target.
+            database: What tells its database from others with relations of the same names.
+        """
+        return f"dbt-{_hash([node.unique_id, node.relation_name or '', target, database])}"
 
     async def read(self, key: str) -> BuildRecord | None:
         """Read a record; `None` if there is none, or it has expired or cannot be read."""
@@ -273,19 +281,29 @@ def _has_contract(node: DbtNode) -> bool:
     return isinstance(contract, Mapping) and bool(cast("Mapping[str, Any]", contract).get("enforced"))
 
 
+def _adapter(manifest: Manifest) -> list[str]:
+    """The adapter and its version, which its materializations come with."""
+    adapter = manifest.adapter_type or ""
+    try:
+        return [adapter, version(f"dbt-{adapter}") if adapter else ""]
+    except PackageNotFoundError:
+        return [adapter, ""]
+
+
 def _variables(project_dir: Path) -> str:
-    """The variables of the project and how it dispatches macros."""
+    """The variables of the project and its packages, and how they dispatch macros."""
     import yaml
 
-    try:
-        project: Any = yaml.safe_load((project_dir / "dbt_project.yml").read_bytes())
-    except (OSError, yaml.YAMLError):
-        return ""
-    if not isinstance(project, dict):
-        return ""
     keys = ("vars", "dispatch", "flags", "quoting")
-    entries = cast("dict[str, Any]", project)
-    return json.dumps({key: entries.get(key) for key in keys}, sort_keys=True, default=str)
+    found: dict[str, Any] = {}
+    packages = sorted(project_dir.glob("dbt_packages/*/dbt_project.yml"))
+    for path in (project_dir / "dbt_project.yml", *packages):
+        with contextlib.suppress(OSError, yaml.YAMLError):
+            content: Any = yaml.safe_load(path.read_bytes())
+            if isinstance(content, dict):
+                entries = cast("dict[str, Any]", content)
+                found[str(path.relative_to(project_dir))] = {key: entries.get(key) for key in keys}
+    return json.dumps(found, sort_keys=True, default=str)
 
 
 def _environment(project_dir: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-__all__ = ["Interrupted", "call_in_thread", "run_to_end"]
+__all__ = ["Interrupted", "call_in_thread", "close_in_thread", "run_to_end"]
 
 T = TypeVar("T")
 
@@ -85,6 +85,27 @@ async def call_in_thread(fn: Callable[[], T], *, name: str = "dbt") -> T:
     if call.error is not None:
         raise call.error
     return call.result  # pyright: ignore[reportReturnType] - it is `T` where there was no error
+
+
+async def close_in_thread(close: Callable[[], None]) -> None:
+    """Run what cleans up, in a thread; a cancellation meanwhile comes through when it is done.
+
+    Args:
+        close: The function.
+    """
+    call = _Call(close, "dbt-close")
+    call.thread.start()
+    was_cancelled = False
+    while call.thread.is_alive():
+        try:
+            await call.wait()
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:  # noqa: PERF203 - at most twice
+            was_cancelled = True
+    if call.error is not None:
+        raise call.error
+    if was_cancelled:
+        raise asyncio.CancelledError
 
 
 def run_to_end(body: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -113,7 +113,8 @@ class DbtExecutor(Protocol):
     thread end what they started. A node that fails is a result; only what the caller did wrong is raised.
 
     An executor may also have `max_concurrency: int | None`, the number of calls that it can serve at once, and
-    `close()`, which the orchestrator calls when the run ends.
+    `identify_database(target)`, a text that tells the database that it builds in from others; records of the cache go
+    by it. An orchestrator closes only the executor that it made itself.
     """
 
     def execute_node(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from prefect.logging import get_logger
 
-from .._dbt import DbtEvent, DbtProcess, Invocation, NodeResult, Outcome
-from .._profiles import ResolvedProfiles, read_profiles, resolved_profiles
-from ..errors import DbtCancelled, DbtError, DbtInvocationFailed, DbtProfileError
+from .._dbt import DbtEvent, Invocation, NodeResult, Outcome
+from ..errors import DbtError, DbtInvocationFailed
 from ._executor import OK_STATUSES, WARNING_STATUSES, ExecutionResult, LogMessage, NodeArtifact
 from ._failures import run_failed
+from ._local_target import LocalTarget
 from ._manifest import DbtNode
 from ._outcomes import error_from
 from .settings import PrefectDbtSettings
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["DbtCoreExecutor", "listener"]
-
-DEFAULT_THREADS = 4
-"""dbt's own number where a profile says none is 1; that would make an orchestrator wait for nothing."""
-
-_FILE_DATABASES = frozenset({"duckdb", "sqlite"})
-_LOOK_SECONDS = 0.1
 
 # What of the arguments of a build also decides which nodes are selected and how the project is parsed; with the number
 # of values that follow, where "many" goes on to the next option.
@@ -54,6 +48,13 @@ _SHARED_OPTIONS: Mapping[str, int | str] = {
 
 listener: ContextVar[Callable[[DbtEvent], None] | None] = ContextVar("dbt-listener", default=None)
 """Who is told of dbt's events and of details of nodes while an executor works, instead of getting lines afterwards."""
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """A listener that wants to know whether dbt is being cancelled: a node that fails meanwhile did not fail."""
+
+    is_cancelling: Callable[[], bool]
 
 
 class DbtCoreExecutor:
@@ -88,7 +89,7 @@ class DbtCoreExecutor:
         self._inject = dict(inject or {})
         self._logger = logger or get_logger(__name__)
         self._lock = threading.Lock()
-        self._targets: dict[str | None, _Target] = {}
+        self._targets: dict[str | None, LocalTarget] = {}
         self._told: set[str] = set()
 
     def max_concurrency(self, target: str | None = None) -> int:
@@ -227,10 +228,37 @@ class DbtCoreExecutor:
             self._check(outcome, "source freshness")
         return path
 
+    def identify_database(self, target: str | None = None) -> str | None:
+        """Name the database of a target, so that what was built elsewhere is not taken for what is here.
+
+        Args:
+            target: Name of the target; the profile's own when `None`.
+
+        Returns:
+            A hash without secrets; `None` for a database that no other run can see.
+        """
+        return self._target(target).database
+
+    def view(self, inject: Mapping[str, Any] | None = None, *, include_compiled_code: bool = False) -> DbtCoreExecutor:
+        """Look at this executor with other options; children are shared, and closing it is left to this one.
+
+        Args:
+            inject: More of dbt's parameters by name, as for the constructor.
+            include_compiled_code: Whether results bring the SQL that ran, if this executor's do not anyway.
+        """
+        view = copy.copy(self)
+        changed: dict[str, Any] = {
+            "_inject": {**self._inject, **(inject or {})},
+            "_include_compiled_code": self._include_compiled_code or include_compiled_code,
+        }
+        vars(view).update(changed)
+        return view
+
     def close(self) -> None:
         """End the children and take the resolved profiles away. The executor can be used again."""
         with self._lock:
-            targets, self._targets = list(self._targets.values()), {}
+            targets = list(self._targets.values())
+            self._targets.clear()  # views look at the same
         for target in targets:
             target.close()
 
@@ -244,10 +272,10 @@ class DbtCoreExecutor:
     def _target_folder(self) -> Path:
         return self.settings.project_dir / self.settings.target_path
 
-    def _target(self, name: str | None) -> _Target:
+    def _target(self, name: str | None) -> LocalTarget:
         with self._lock:
             if name not in self._targets:
-                self._targets[name] = _Target(self.settings, name, self._wanted)
+                self._targets[name] = LocalTarget(self.settings, name, self._wanted)
             target = self._targets[name]
             if target.note and target.note not in self._told:
                 self._told.add(target.note)
@@ -289,9 +317,11 @@ class DbtCoreExecutor:
     def _invoke(
         self, args: Sequence[str], target: str | None, on_event: Callable[[DbtEvent], None] | None = None
     ) -> Outcome:
-        settings = self.settings
+        settings, told = self.settings, listener.get()
         place = self._target(target)
         with place.lend() as child:
+            if isinstance(told, Cancellable):
+                told.is_cancelling = lambda: child.is_cancelling
             return child.invoke(
                 Invocation(
                     args=tuple(args),
@@ -302,7 +332,7 @@ class DbtCoreExecutor:
                     inject={"target": target, **self._inject},
                     include_compiled_code=self._include_compiled_code,
                     want_result=False,
-                    want_nodes=listener.get() is not None,
+                    want_nodes=told is not None,
                     keep_manifest=True,
                 ),
                 on_event or (lambda event: None),
@@ -311,114 +341,6 @@ class DbtCoreExecutor:
     def _check(self, outcome: Outcome, command: str) -> None:
         if not outcome.success or outcome.exception is not None:
             raise _error(outcome, command)
-
-
-class _Target:
-    """The children that work on one target, and the profile that they read."""
-
-    def __init__(self, settings: PrefectDbtSettings, name: str | None, wanted: int | None) -> None:
-        self._stack = ExitStack()
-        self.profiles: ResolvedProfiles = self._stack.enter_context(
-            resolved_profiles(settings.profiles_dir, project_dir=settings.project_dir, target=name)
-        )
-        output = target_output(settings, name)
-        self.limit = wanted or _threads(output)
-        self.note = ""
-        if is_file_database(output):
-            if self.limit > 1:
-                self.note = (
-                    f"{output['type']} lets one process write to {str(output.get('path'))!r} at a time, so nodes run "
-                    "one after another."
-                )
-            self.limit = 1
-        self._free = threading.Condition()
-        self._idle: list[DbtProcess] = []
-        self._busy: set[DbtProcess] = set()
-        self._is_closed = False
-        self._idle.append(self._start())  # dbt is imported while the caller goes on
-
-    def _start(self) -> DbtProcess:
-        return DbtProcess(env=self.profiles.env)
-
-    @contextmanager
-    def lend(self) -> Generator[DbtProcess, None, None]:
-        """Lend a child to the calling thread; wait until one is free."""
-        child = self._take()
-        try:
-            yield child
-        finally:
-            with self._free:
-                self._busy.discard(child)
-                self._idle.append(child)  # the warmest one is the next one
-                self._free.notify()
-            if self._is_closed:
-                child.close()
-
-    def _take(self) -> DbtProcess:
-        with self._free:
-            while True:
-                if self._is_closed:
-                    raise DbtCancelled("The orchestrator's executor was closed.")
-                if not self._idle and len(self._busy) < self.limit:
-                    self._idle.append(self._start())
-                if self._idle and len(self._busy) < self.limit:
-                    child = self._idle.pop()
-                    self._busy.add(child)
-                    return child
-                self._free.wait(_LOOK_SECONDS)
-
-    def close(self) -> None:
-        with self._free:
-            self._is_closed = True
-            children = [*self._idle, *self._busy]
-            self._free.notify_all()
-        for child in children:
-            child.close()
-        self._stack.close()
-
-
-def target_output(settings: PrefectDbtSettings, name: str | None) -> Mapping[str, Any]:
-    """Read a target of the project's profile, as it is written.
-
-    Args:
-        settings: Where project and profiles are.
-        name: Name of the target; the profile's own when `None`.
-
-    Returns:
-        The output; empty if the project or profile does not say which one it is.
-
-    Raises:
-        DbtProfileError: If the profile has no target of that name.
-    """
-    import yaml
-
-    try:
-        project = _mapping(yaml.safe_load((settings.project_dir / "dbt_project.yml").read_bytes()))
-    except (OSError, yaml.YAMLError):
-        return {}
-    profile = _mapping(read_profiles(settings.profiles_dir).get(str(project.get("profile"))))
-    outputs = _mapping(profile.get("outputs"))
-    if name is not None and outputs and name not in outputs:
-        raise DbtProfileError(
-            f"target {name!r} is not in profiles.yml in {str(settings.profiles_dir)!r}, whose profile "
-            f"{project['profile']!r} has {', '.join(sorted(map(repr, outputs)))}."
-        )
-    return _mapping(outputs.get(name or profile.get("target", "default")))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def is_file_database(output: Mapping[str, Any]) -> bool:
-    """Say whether a target's database is a file that one process at a time can write to."""
-    path = str(output.get("path") or "")
-    return output.get("type") in _FILE_DATABASES and not path.startswith(("md:", "motherduck:"))
-
-
-def _threads(output: Mapping[str, Any]) -> int:
-    threads = output.get("threads")
-    return threads if isinstance(threads, int) and threads > 0 else DEFAULT_THREADS
 
 
 def shared_options(args: Sequence[str], *, leave_out: Sequence[str] = ()) -> list[str]:

@@ -16,6 +16,7 @@ from ._logs import RunLogs, level_of, plain
 from ._node_assets import NodeAssets, slim
 from ._node_runs import NodeRuns, as_time
 from ._scope import RunScope
+from ._sending import send_queued
 from ._tracker import NodeTaskTracker
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class RunObserver:
             assets: Told of each node that has ended; `None` records no assets.
             on_node: Called with each node that has ended, on a thread of its own, one after another.
         """
-        self.tracker = tracker or NodeTaskTracker()
+        self.tracker = NodeTaskTracker() if tracker is None else tracker  # an empty one is false
         self.project_name: str | None = None
         self.target_path: str | None = None
         self._scope = scope
@@ -85,7 +86,8 @@ class RunObserver:
         """Give every node that dbt began and did not end a terminal state, and wait for calls that are due.
 
         Args:
-            was_cancelled: Whether the run was cancelled; then calls that are due are not made.
+            was_cancelled: Whether the run was cancelled; then calls that are due are not made, and what is recorded is
+                sent before this returns, as the process may be about to end.
         """
         runs = self._runs
         for node_id in [] if runs is None else runs.running:
@@ -96,6 +98,9 @@ class RunObserver:
         self._details.clear()
         if self._calls is not None:
             self._calls.close(finish=not was_cancelled)
+        if was_cancelled and runs is not None:
+            with self._guard("sending what is recorded"):
+                send_queued()
 
     def _start(self, node: NodeInfo, timestamp: float) -> None:
         if node.materialized == "ephemeral":

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -15,6 +14,8 @@ from ._builds import NodeBuild
 from ._cache import BuildRecord, new_version
 from ._calls import call_in_thread
 from ._executor import ExecutionResult, NodeArtifact, command_for
+from ._hopeless import is_permanent
+from ._limit import LimitSlot, without_slot
 from ._local import listener, shared_options
 from ._logs import level_of, plain
 from ._manifest import DbtNode
@@ -59,8 +60,9 @@ class _Nodes:
         self._order = order
         self._is_done = {unique_id: asyncio.Event() for unique_id in order.parents}
         self._slots = asyncio.Semaphore(slots(build.orchestrator, build.executor, build.options.target))
-        self._holding: set[str] = set()
+        self._holding: dict[str, LimitSlot] = {}
         self._attempts: dict[str, NodeBuild] = {}
+        self._errors: dict[str, Exception | None] = {}
 
     async def run(self, node: DbtNode) -> None:
         """Wait for a node's parents, then run or skip it."""
@@ -72,24 +74,30 @@ class _Nodes:
         if reason is not None:
             build.skip(node, reason)
         else:
-            await self._take_slot(node)
             try:
                 await self._run_task(node)
             finally:
-                self._give_slot(node)
+                await self._give_slot(node)
         self._is_done[node.unique_id].set()
 
     # Slots: a run is Running only when it can work, and none is held while it waits for a retry.
 
     async def _take_slot(self, node: DbtNode) -> None:
-        if node.unique_id not in self._holding:
-            await self._slots.acquire()
-            self._holding.add(node.unique_id)
-
-    def _give_slot(self, node: DbtNode) -> None:
         if node.unique_id in self._holding:
-            self._holding.discard(node.unique_id)
+            return
+        await self._slots.acquire()
+        self._holding[node.unique_id] = limit = LimitSlot(self._build.orchestrator.limit_name)
+        try:
+            await limit.take()
+        except BaseException:
+            await self._give_slot(node)
+            raise
+
+    async def _give_slot(self, node: DbtNode) -> None:
+        limit = self._holding.pop(node.unique_id, None)
+        if limit is not None:
             self._slots.release()
+            await limit.give()
 
     # The task
 
@@ -98,7 +106,7 @@ class _Nodes:
         from prefect.task_engine import run_task_async
 
         build = self._build
-        fingerprint = await build.fingerprint_of(node)
+        fingerprint = await build.reuse.fingerprint_of(node)
         version = new_version()
 
         async def dbt_node(node_id: str, upstream: list[str]) -> Any:
@@ -107,11 +115,18 @@ class _Nodes:
             try:
                 return await self._attempt(node, fingerprint, version)
             finally:
-                self._give_slot(node)
+                await self._give_slot(node)
 
         task = task_of(build.orchestrator, dbt_node, node)
-        if build.records is not None and build.may_reuse(node):
-            await self._use_cache(task, node, fingerprint)
+        if not await self._use_cache(task, node, fingerprint):
+            try:
+                await self._take_slot(node)
+            except Exception as exc:  # noqa: BLE001 - of one node: another may get one
+                build.finish(build.fail(node, without_slot(build.orchestrator.limit_name, exc)))
+                return
+            if build.fatal is not None:  # it came up while this node waited
+                build.skip(node, build.blocked(node, ()) or "")
+                return
         task_run_id = uuid4()
         build.tracker.start_node(node.unique_id, task_run_id)
         upstream = build.manifest.upstream(node.unique_id)
@@ -125,29 +140,32 @@ class _Nodes:
             return_type="state",
         )
         ended = await self._ended(node, cast("State[Any]", state), task_run_id)
+        if ended.has_failed:
+            build.note_error(self._errors.get(node.unique_id))
         if not ended.is_reused:
-            build.versions[node.unique_id] = version
+            build.reuse.versions[node.unique_id] = version
         build.finish(ended)
         await build.after_model(ended)
 
-    async def _use_cache(self, task: Any, node: DbtNode, fingerprint: str | None) -> None:
-        """Let Prefect's own caching decide, by one record for each relation."""
+    async def _use_cache(self, task: Any, node: DbtNode, fingerprint: str | None) -> bool:
+        """Let Prefect's own caching decide, by one record for each relation; say whether the node is reused."""
         from prefect.cache_policies import CacheKeyFnPolicy
 
         build = self._build
-        if fingerprint is None or build.records is None:
-            return
-        key = build.record_key(node)
-        record = None if build.options.full_refresh else await build.records.read(key)
+        if fingerprint is None or build.reuse.records is None:
+            return False
+        key = build.reuse.record_key(node)
+        record = None if build.options.full_refresh else await build.reuse.records.read(key)
         is_current = record is not None and record["fingerprint"] == fingerprint
         task.cache_policy = CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key)
         task.refresh_cache = not is_current
-        task.cache_expiration = build.expiration_of(node)
+        task.cache_expiration = build.reuse.expiration_of(node)
         task.persist_result = True
         task.result_serializer = "json"
-        task.result_storage = build.records.storage
+        task.result_storage = build.reuse.records.storage
         if is_current and record is not None:
-            build.versions[node.unique_id] = record["version"]
+            build.reuse.versions[node.unique_id] = record["version"]
+        return is_current
 
     async def _attempt(self, node: DbtNode, fingerprint: str | None, version: str) -> Any:
         """Execute the node once.
@@ -159,18 +177,20 @@ class _Nodes:
         from prefect.states import Completed
 
         build = self._build
-        if build.records is not None and build.may_reuse(node):
-            await build.records.withdraw(build.record_key(node))
+        if build.reuse.records is not None and build.reuse.may_reuse(node):
+            await build.reuse.records.withdraw(build.reuse.record_key(node))
         context = TaskRunContext.get()
         task_run = None if context is None else context.task_run
-        async with limited(build):
-            result = await call_in_thread(lambda: self._execute(node), name=f"dbt-{node.name}")
+        result = await call_in_thread(lambda: self._execute(node), name=f"dbt-{node.name}")
+        self._errors[node.unique_id] = result.error
         artifact, reason = artifact_of(result, node)
         if reason is None or node.unique_id in (result.artifacts or {}):
             build.record_assets(node, artifact, task_run)
         ended = NodeBuild.of(node, artifact, task_run_id=None if task_run is None else task_run.id)
         self._attempts[node.unique_id] = ended
         if reason is not None:
+            if is_permanent(result.error) or not build.orchestrator.retries:
+                build.note_error(result.error)  # before the slot goes to the next node
             raise DbtRunFailed(reason, node_ids=[node.unique_id]) from result.error
         record = BuildRecord(fingerprint=fingerprint, version=version, artifact={**artifact})
         if ended.status == "warn":
@@ -218,19 +238,6 @@ class _Nodes:
             return attempt
         message = state.message or f"The task run ended in state {state.name}."
         return NodeBuild.without_run(node, "error", message, task_run_id=task_run_id)
-
-
-@asynccontextmanager
-async def limited(build: Build) -> AsyncGenerator[None, None]:
-    """Hold a slot of the orchestrator's global concurrency limit, if it has one."""
-    name = build.orchestrator.limit_name
-    if name is None:
-        yield
-        return
-    from prefect.concurrency.asyncio import concurrency
-
-    async with concurrency(name, occupy=1, strict=True):
-        yield
 
 
 class _NodeEvents:

@@ -13,16 +13,20 @@ from ._cache import BuildRecord, new_version
 from ._calls import call_in_thread
 from ._executor import ExecutionResult, LogMessage, NodeArtifact
 from ._failures import Ending, ending_of, run_failed
+from ._limit import LimitSlot, without_slot
+from ._local import artifact_of as entry_of
 from ._local import listener, shared_options
 from ._logs import level_of, plain
 from ._manifest import DbtNode
 from ._observer import RunObserver
-from ._per_node import artifact_of, limited
+from ._per_node import artifact_of
 from ._scope import RunScope
 from ._tasks import task_of
 from ._tracker import NodeTaskTracker
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import TaskRun
+
     from ._build import Build
 
 
@@ -52,6 +56,11 @@ class _Wave:
         self._label = label
         self._fingerprints: dict[str, str | None] = {}
         self._ended: dict[str, NodeBuild] = {}
+        self._told: dict[str, NodeArtifact] = {}
+        """Results that dbt told while it ran, of an invocation that gave none in the end."""
+        self._has_begun = False
+        self._error: Exception | None = None
+        self._limit = LimitSlot(build.orchestrator.limit_name)
 
     async def run(self, before: UUID | None) -> UUID | None:
         """Run the wave after another one; nodes that need not be built are left out."""
@@ -70,33 +79,50 @@ class _Wave:
 
         task_run_id = uuid4()
         inputs: dict[str, Any] = {"upstream": set() if before is None else {cast("Any", TaskRunResult(id=before))}}
-        state: Any = await run_task_async(
-            task_of(build.orchestrator, dbt_wave, self._label),
-            task_run_id=task_run_id,
-            parameters={"node_ids": [node.unique_id for node in self._nodes], "upstream": []},
-            dependencies=inputs,
-            return_type="state",
-        )
+        try:
+            await self._limit.take()  # a run is Running only when it can work
+        except Exception as exc:  # noqa: BLE001 - of this wave: the next one may get one
+            for node in self._nodes:
+                if node.unique_id not in self._ended:
+                    build.finish(build.fail(node, without_slot(build.orchestrator.limit_name, exc)))
+            return before
+        try:
+            state: Any = await run_task_async(
+                task_of(build.orchestrator, dbt_wave, self._label),
+                task_run_id=task_run_id,
+                parameters={"node_ids": [node.unique_id for node in self._nodes], "upstream": []},
+                dependencies=inputs,
+                return_type="state",
+            )
+        except BaseException:
+            for node in self._nodes:  # what was built before the end is in the results
+                if node.unique_id in self._told:
+                    build.finish(NodeBuild.of(node, self._told[node.unique_id]))
+            raise
+        finally:
+            await self._limit.give()
+        await self._note_told()
         for node in self._nodes:
             ended = self._ended.get(node.unique_id)
             if ended is None:
-                message = state.message or f"The task run of the wave ended in state {state.name}."
-                ended = NodeBuild.without_run(node, "error", message)
+                ended = build.fail(node, state.message or f"The task run of the wave ended in state {state.name}.")
             build.finish(ended)
             await build.after_model(ended)
+        if state.is_failed():
+            build.note_error(self._error)
         return task_run_id
 
     async def _reuse(self, node: DbtNode) -> None:
         from prefect.client.schemas.objects import StateType
 
         build = self._build
-        fingerprint = self._fingerprints[node.unique_id] = await build.fingerprint_of(node)
-        if fingerprint is None or build.records is None or build.options.full_refresh:
+        fingerprint = self._fingerprints[node.unique_id] = await build.reuse.fingerprint_of(node)
+        if fingerprint is None or build.reuse.records is None or build.options.full_refresh:
             return
-        record = await build.records.read(build.record_key(node))
+        record = await build.reuse.records.read(build.reuse.record_key(node))
         if record is None or record["fingerprint"] != fingerprint:
             return
-        build.versions[node.unique_id] = record["version"]
+        build.reuse.versions[node.unique_id] = record["version"]
         task_run = build.note_without_run(node, Ending(StateType.COMPLETED, "Cached", None))
         task_run_id = None if task_run is None else task_run.id
         ended = NodeBuild.of(node, record["artifact"], is_reused=True, task_run_id=task_run_id)
@@ -110,21 +136,29 @@ class _Wave:
             DbtRunFailed: If something failed; the engine decides on another attempt.
         """
         build = self._build
+        await self._note_told()
         todo = [
             node
             for node in self._nodes
             if (known := self._ended.get(node.unique_id)) is None or not known.has_succeeded
         ]
-        is_first = not any(node.unique_id in self._ended and not self._ended[node.unique_id].is_reused for node in todo)
         for node in todo:
-            if build.records is not None and build.may_reuse(node):
-                await build.records.withdraw(build.record_key(node))
-        tracker = build.tracker if is_first else _without(build.tracker, todo)
-        build.use(tracker)
-        async with limited(build):
+            if build.reuse.records is not None and build.reuse.may_reuse(node):
+                await build.reuse.records.withdraw(build.reuse.record_key(node))
+        if self._has_begun:
+            build.use(_without(build.tracker, todo))
+        self._has_begun = True
+        await self._limit.take()
+        try:
             result = await call_in_thread(lambda: self._execute(todo), name=f"dbt-{self._label}")
+        finally:
+            await self._limit.give()  # none is held while the wave waits for a retry
+        self._told.clear()
+        self._error = result.error
+        ends = [NodeBuild.of(node, found) for node in todo if (found := (result.artifacts or {}).get(node.unique_id))]
+        is_spoilt = not result.success and not any(ended.has_failed for ended in ends)
         for node in todo:
-            await self._note(node, result)
+            await self._note(node, result, is_spoilt=is_spoilt)
         failed = [self._ended[node.unique_id] for node in todo if not self._ended[node.unique_id].has_succeeded]
         if failed:
             error = run_failed("build", failed)
@@ -137,7 +171,7 @@ class _Wave:
         observer = None
         if build.local is not None:
             observer = RunObserver(scope, record_nodes=True, tracker=build.tracker)
-            token = listener.set(_without_blanks(observer))
+            token = listener.set(_WaveEvents(observer, self._told))
         was_cancelled = True
         try:
             result = self._call(todo)
@@ -174,26 +208,63 @@ class _Wave:
             results.append(build.executor.execute_node(node, "test", target=options.target, extra_cli_args=shared))
         return merged(results)
 
-    async def _note(self, node: DbtNode, result: ExecutionResult) -> None:
-        """Take the outcome of one node out of that of its wave."""
+    async def _note_told(self) -> None:
+        """Note the nodes that had ended when the last attempt was cut short: those need not run again."""
+        told, self._told = dict(self._told), {}
+        for node in self._nodes:
+            if node.unique_id in told:
+                await self._note(node, ExecutionResult(success=False, artifacts=told))
+
+    async def _note(self, node: DbtNode, result: ExecutionResult, *, is_spoilt: bool = False) -> None:
+        """Take the outcome of one node out of that of its wave.
+
+        Args:
+            node: The node.
+            result: The wave's.
+            is_spoilt: Whether something else failed, such as a hook of the project, and no node.
+        """
         build = self._build
         known = (result.artifacts or {}).get(node.unique_id)
         artifact = artifact_of(result, node)[0] if known is None else known
+        if is_spoilt:
+            artifact = cast(
+                "NodeArtifact",
+                {**artifact, "status": "error", "message": str(result.error or "dbt reported a failure")},
+            )
         task_run = None
         if build.tracker.get_task_run_id(node.unique_id) is None:
             status = str(artifact.get("status"))
             ending = ending_of(node.unique_id, status, artifact.get("message"))
             task_run = build.note_without_run(node, ending)
         if known is not None:
-            build.record_assets(node, artifact, task_run)
+            build.record_assets(node, artifact, task_run or self._task_run(node))
         task_run_id = build.tracker.get_task_run_id(node.unique_id)
         ended = NodeBuild.of(node, artifact, task_run_id=task_run_id)
         self._ended[node.unique_id] = ended
-        version = build.versions[node.unique_id] = new_version()
+        version = build.reuse.versions[node.unique_id] = new_version()
         fingerprint = self._fingerprints.get(node.unique_id)
-        if ended.has_succeeded and fingerprint is not None and build.records is not None:
+        if ended.has_succeeded and fingerprint is not None and build.reuse.records is not None:
             record = BuildRecord(fingerprint=fingerprint, version=version, artifact={**artifact})
-            await build.records.write(build.record_key(node), record, build.expiration_of(node))
+            try:
+                await build.reuse.records.write(build.reuse.record_key(node), record, build.reuse.expiration_of(node))
+            except Exception as exc:  # noqa: BLE001 - the node is built; its record stays withdrawn, so it will be again
+                build.logger.warning("The record of %s cannot be written: %s", node.unique_id, exc)
+
+    def _task_run(self, node: DbtNode) -> TaskRun | None:
+        """The task run that the observer made of a node, as far as events need it."""
+        from prefect.client.schemas.objects import TaskRun
+
+        scope, task_run_id = self._build.scope, self._build.tracker.get_task_run_id(node.unique_id)
+        if task_run_id is None:
+            return None
+        return TaskRun(
+            id=task_run_id,
+            name=f"{node.resource_type} {node.name}",
+            task_key=node.unique_id,
+            dynamic_key=str(task_run_id),
+            flow_run_id=scope.flow_run_id,
+            tags=list(scope.tags),
+        )
 
 
 def merged(results: Sequence[ExecutionResult]) -> ExecutionResult:
@@ -221,14 +292,27 @@ def _without_model(build: Build, node: DbtNode) -> str | None:
     return f"its model {skipped[0]} was skipped" if skipped else None
 
 
-def _without_blanks(observer: RunObserver) -> Callable[[DbtEvent], None]:
-    """Keep dbt's empty lines, which part its output on a console, out of the logs."""
+class _WaveEvents:
+    """Takes dbt's events to the observer, but for the empty lines which part its output on a console."""
 
-    def take(event: DbtEvent) -> None:
+    def __init__(self, observer: RunObserver, told: dict[str, NodeArtifact]) -> None:
+        self._observer = observer
+        self._told = told
+
+    def __call__(self, event: DbtEvent) -> None:
+        if event.name == "PrefectResult" and event.result is not None and not self.is_cancelling():
+            self._told[event.result.unique_id] = entry_of(event.result)
         if event.name != "Formatting":
-            observer(event)
+            self._observer(event)
 
-    return take
+    @property
+    def is_cancelling(self) -> Callable[[], bool]:
+        """Whether dbt is being cancelled: what fails meanwhile did not fail of itself."""
+        return self._observer.is_cancelling
+
+    @is_cancelling.setter
+    def is_cancelling(self, ask: Callable[[], bool]) -> None:
+        self._observer.is_cancelling = ask
 
 
 def _without(tracker: NodeTaskTracker, nodes: Sequence[DbtNode]) -> NodeTaskTracker:

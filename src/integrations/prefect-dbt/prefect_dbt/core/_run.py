@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .._dbt import DbtEvent, DbtProcess, Invocation, NodeDetails, NodeResult, Outcome
 from .._profiles import FILE_NAME, resolved_profiles
@@ -16,6 +16,7 @@ from ..errors import DbtError, DbtRunFailed
 from ._assets import RECORDED_COMMANDS
 from ._command_line import command_of, plain_kwargs, value_of, without
 from ._failures import SKIPPED, is_failure
+from ._first import dbt_process
 from ._guard import Guard
 from ._hooks import DbtHookContext, DbtHookEvent, Hooks, run_results
 from ._logs import dbt_level, level_of, prefect_level
@@ -39,6 +40,9 @@ _RETRY_OPTIONS = ("target", "profile", "vars", "threads")
 _RETRY_KWARGS = frozenset(
     {*_RETRY_OPTIONS, "debug", "log_level", "profiles_dir", "project_dir", "quiet", "target_path"}
 )
+
+_QUESTIONS = frozenset({"list", "ls", "show"})
+"""Commands that make nothing: the manifest that they write is not that of what lies in the database."""
 
 _TARGET_PATH = "--target-path"
 _PROFILES_DIR = "--profiles-dir"
@@ -116,7 +120,7 @@ class DbtRun:
         self._options = options
         self._hooks = hooks
         self._last = last
-        self._asked = _Asked(tuple(os.fspath(arg) for arg in args), plain_kwargs(kwargs), {})
+        self._asked = _Asked(tuple(map(_word, args)), plain_kwargs(kwargs), {})
         self._scope = RunScope.current()
         self._logger = self._scope.logger
         self._guard = Guard(self._logger)
@@ -141,10 +145,16 @@ class DbtRun:
         with ExitStack() as stack:
             asked = self._this_attempt(memory)
             if options.state is not None:
-                asked = replace(asked, inject={**asked.inject, **stack.enter_context(options.state.options())})
+                compared = stack.enter_context(options.state.options())
+                if self._command == "retry":  # its `--state` is the folder of the attempt that it goes on from
+                    compared["defer_state"] = compared.pop("state")
+                asked = replace(asked, inject={**asked.inject, **compared})
             profiles_dir, env, asked = self._profiles(stack, asked)
             unique = make_unique_target(self._target) if options.unique_target else None
-            asked = asked if unique is None else asked.without(_TARGET_PATH)
+            if unique is not None:
+                asked = asked.without(_TARGET_PATH)
+                if self._command == "retry":  # what failed is not in the new folder
+                    asked = replace(asked, inject={"state": self._target, **asked.inject})
             observer = self._observer()
             invocation = Invocation(
                 args=asked.args,
@@ -159,7 +169,7 @@ class DbtRun:
                 include_compiled_code=options.include_compiled_code,
                 keep_manifest=bool(self._hooks.selectors),
             )
-            process = stack.enter_context(DbtProcess(env=env))
+            process = stack.enter_context(dbt_process(env))
             outcome = self._invoke(process, invocation, observer)
         return self._end(outcome, memory, unique)
 
@@ -292,7 +302,7 @@ class DbtRun:
         create_timeline_artifact(map(span_of, outcome.nodes), title=f"dbt {outcome.command or self._command}", **key)
 
     def _upload(self, outcome: Outcome) -> None:
-        if self._options.artifacts is None or outcome.target_path is None:
+        if self._options.artifacts is None or outcome.target_path is None or self._command in _QUESTIONS:
             return
         from prefect_integration_kit.dispatch import run_coro_as_sync
 
@@ -337,6 +347,9 @@ class DbtRun:
 
         shared = shared_options(self._asked.args, leave_out=("--indirect-selection", "--selector", "--resource-type"))
         kwargs = {name: value for name, value in invocation.kwargs.items() if name in _RETRY_OPTIONS}
+        inject = dict(invocation.inject)
+        if "defer_state" in inject:  # of `dbt retry`; what a selector compares with is the same
+            inject["state"] = inject["defer_state"]
         for selector in self._hooks.selectors:
             found: set[str] = set()
 
@@ -348,7 +361,7 @@ class DbtRun:
                 )
 
             words = ("ls", "--quiet", "--select", selector, "--output", "json", "--output-keys", "unique_id", *shared)
-            listing = replace(invocation, args=words, kwargs=kwargs, want_nodes=False, want_result=False)
+            listing = replace(invocation, args=words, kwargs=kwargs, inject=inject, want_nodes=False, want_result=False)
             if process.invoke(listing, note).success:
                 self._selected[selector] = found
 
@@ -356,6 +369,15 @@ class DbtRun:
         if selector not in self._selected:
             raise ValueError(f"dbt cannot resolve the selector {selector!r}.")
         return self._selected[selector]
+
+
+def _word(arg: Any) -> str:
+    """One word of the command line; numbers, as of `--threads`, are written out."""
+    if isinstance(arg, int | float) and not isinstance(arg, bool):
+        return str(arg)
+    if isinstance(arg, str | os.PathLike):
+        return os.fspath(cast("os.PathLike[str] | str", arg))
+    raise TypeError(f"args holds {arg!r}, which is no word of a command line. Give texts, paths and numbers.")
 
 
 def _entry(result: NodeResult) -> dict[str, Any]:

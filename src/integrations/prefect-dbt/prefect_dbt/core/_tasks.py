@@ -9,10 +9,13 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
 from ._executor import DbtExecutor
-from ._local import DEFAULT_THREADS
+from ._hopeless import is_permanent
+from ._local_target import DEFAULT_THREADS
 from ._manifest import DbtNode
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+
     from .orchestrator import PrefectDbtOrchestrator
 
 
@@ -37,6 +40,14 @@ def task_of(orchestrator: PrefectDbtOrchestrator, fn: Callable[..., Any], subjec
         retries=orchestrator.retries,
         retry_delay_seconds=orchestrator.retry_delay_seconds,
         timeout_seconds=orchestrator.timeout_seconds,
+        retry_condition_fn=_is_worth_retrying if orchestrator.retries else None,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+
+
+async def _is_worth_retrying(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Prefect asks before each retry."""
+    del task, task_run
+    error = state.data if isinstance(state.data, BaseException) else None
+    return error is None or not is_permanent(error.__cause__)

@@ -11,7 +11,7 @@ from uuid import uuid4
 PARSED = "partial_parse.msgpack"
 """dbt's cache of the parsed project; without it, dbt reads every file anew."""
 
-_ARTIFACTS = ("manifest.json", "run_results.json", "sources.json", "catalog.json", "semantic_manifest.json", PARSED)
+_ARTIFACTS = ("manifest.json", "run_results.json", "sources.json", "catalog.json", "semantic_manifest.json")
 
 
 def make_unique_target(target: Path) -> Path:
@@ -30,7 +30,8 @@ def make_unique_target(target: Path) -> Path:
 def publish(folder: Path, target: Path) -> None:
     """Copy the artifacts of an invocation to the target path, where `dbt retry` and others look for the latest.
 
-    Each file is replaced as a whole; of invocations that end at once, the last one counts.
+    Each file is replaced as a whole; of invocations that end at once, the last one counts. The cache of the parsed
+    project, which is large, is moved.
 
     Args:
         folder: The folder of the invocation.
@@ -45,3 +46,5 @@ def publish(folder: Path, target: Path) -> None:
             part.replace(target / name)
         finally:
             part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / PARSED).replace(target / PARSED)

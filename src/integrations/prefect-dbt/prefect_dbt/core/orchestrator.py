@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from prefect_integration_kit.dispatch import async_dispatch
 
 from ._builds import BuildResult, NodeBuild
 from ._cache import CacheOptions
-from ._calls import call_in_thread, run_to_end
+from ._calls import close_in_thread, run_to_end
 from ._executor import DbtExecutor, ExecutionResult, NodeArtifact
 from ._hooks import DbtHookMixin
 from ._local import DbtCoreExecutor
 from ._manifest import DbtNode
+from ._orchestrator_arguments import (
+    artifact_key,
+    at_least,
+    build_options,
+    cache_of,
+    check_executor,
+    check_waits,
+    concurrency_of,
+    member,
+    state_of,
+    texts,
+)
 from ._waves import TestStrategy
 from .settings import PrefectDbtSettings
 
 if TYPE_CHECKING:
-    from ._build import BuildOptions
+    from ._orchestrator_arguments import BuildOptions
+    from ._stores import Storage
+    from .state import DbtState
 
 __all__ = [
     "BuildResult",
@@ -36,10 +50,6 @@ __all__ = [
     "PrefectDbtOrchestrator",
     "TestStrategy",
 ]
-
-E = TypeVar("E", bound=Enum)
-
-_ARTIFACT_KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class ExecutionMode(str, Enum):
@@ -97,6 +107,9 @@ class PrefectDbtOrchestrator(DbtHookMixin):
         include_compiled_code: bool = False,
         disable_assets: bool = False,
         asset_checks: bool = False,
+        state: DbtState | Storage | None = None,
+        defer: bool = False,
+        favor_state: bool = False,
     ) -> None:
         """Say how to build; nothing is read or started yet.
 
@@ -108,7 +121,8 @@ class PrefectDbtOrchestrator(DbtHookMixin):
             retry_delay_seconds: Seconds before each retry, or a list with those before the first, the second, ...
             timeout_seconds: How long one attempt at a node, or a wave, may take. dbt's queries are ended then.
             concurrency: How many nodes run at once, or the name of a global concurrency limit of Prefect, of which each
-                node takes a slot. The `threads` of the target when `None`. A database that is a file allows one.
+                node, or wave, that dbt works on takes a slot. The `threads` of the target when `None`. A database that
+                is a file allows one.
             cache: Whether a node is reused when nothing that it is made of has changed, and how; see `CacheOptions`.
             test_strategy: `immediate` runs tests as soon as what they test is built, `deferred` after everything else,
                 `skip` not at all.
@@ -121,38 +135,35 @@ class PrefectDbtOrchestrator(DbtHookMixin):
             include_compiled_code: Whether the SQL that ran is in the results and the descriptions of assets.
             disable_assets: Whether no assets are recorded.
             asset_checks: Whether outcomes of tests are recorded as checks of the assets that they test.
+            state: Artifacts of an earlier run to compare with (`state:modified`) and defer to: a file system block, the
+                slug of one, a folder, or a `DbtState`. They are fetched for each run.
+            defer: Whether references to models that this run does not build, and that do not exist in its target, go to
+                those of the earlier run.
+            favor_state: Whether they go there even if the models exist in the target.
 
         Raises:
             ValueError: If an argument has a value that cannot be.
             TypeError: If `executor` is none.
         """
         self.settings = settings or PrefectDbtSettings()
-        self.execution_mode = _member(ExecutionMode, "execution_mode", execution_mode)
-        self.test_strategy = _member(TestStrategy, "test_strategy", test_strategy)
-        self.retries = _at_least("retries", retries, 0)
+        self.execution_mode = member(ExecutionMode, "execution_mode", execution_mode)
+        self.test_strategy = member(TestStrategy, "test_strategy", test_strategy)
+        self.retries = at_least("retries", retries, 0)
         self.retry_delay_seconds = retry_delay_seconds
         self.timeout_seconds = timeout_seconds
-        self.concurrency = _concurrency(concurrency)
-        self.cache = _cache(cache)
-        self.tags = _texts("tags", tags)
+        self.concurrency = concurrency_of(concurrency)
+        self.cache = cache_of(cache)
+        self.tags = texts("tags", tags)
         self.raise_on_failure = raise_on_failure
         self.create_summary_artifact = create_summary_artifact
-        if not isinstance(summary_artifact_key, str) or not _ARTIFACT_KEY.fullmatch(summary_artifact_key):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(
-                f"summary_artifact_key is {summary_artifact_key!r}; use lower-case letters, digits and single dashes."
-            )
-        self.summary_artifact_key = summary_artifact_key
+        self.summary_artifact_key = artifact_key("summary_artifact_key", summary_artifact_key)
         self.write_run_results = write_run_results
         self.include_compiled_code = include_compiled_code
         self.disable_assets = disable_assets
         self.asset_checks = asset_checks
-        _check_waits(retry_delay_seconds, timeout_seconds)
-        if executor is not None and not isinstance(executor, DbtExecutor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"executor is {executor!r}, which lacks methods of an executor: execute_node, execute_wave, "
-                "resolve_manifest_path. Use DbtCoreExecutor or DbtCloudExecutor."
-            )
-        self.executor = executor
+        check_waits(retry_delay_seconds, timeout_seconds)
+        self.executor = check_executor(executor)
+        self.state = state_of(state, defer=defer, favor_state=favor_state)
 
     async def arun_build(
         self,
@@ -167,7 +178,7 @@ class PrefectDbtOrchestrator(DbtHookMixin):
     ) -> BuildResult:
         """Async form of `run_build`."""
         return await self._run(
-            _options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
+            build_options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
         )
 
     @async_dispatch(arun_build)
@@ -201,28 +212,34 @@ class PrefectDbtOrchestrator(DbtHookMixin):
 
         Raises:
             DbtRunFailed: If nodes failed, unless `raise_on_failure` is off. The message names each of them.
-            DbtError: If dbt could not do its work. Subclasses name the cause.
+            DbtError: If dbt could not do its work, `raise_on_failure` or not. Subclasses name the cause.
             ValueError: If an argument has a value that cannot be, or folders of the settings are missing.
         """
-        options = _options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
+        options = build_options(select, exclude, selector, full_refresh, only_fresh_sources, target, extra_cli_args)
         return run_to_end(partial(self._run, options))
 
     async def _run(self, options: BuildOptions) -> BuildResult:
         from ._build import Build
 
-        executor = self.executor
-        if executor is None or isinstance(executor, DbtCoreExecutor):
-            (self.settings if executor is None else executor.settings).validate_for_orchestrator()
+        given = self.executor
+        if given is None or isinstance(given, DbtCoreExecutor):
+            (self.settings if given is None else given.settings).validate_for_orchestrator()
+        elif self.state is not None:
+            raise ValueError(
+                "state needs the project on this machine, which this executor does not use. On dbt Cloud, "
+                "`defer_to_job_id` of the executor names the job to defer to."
+            )
         await self._check_limit()
-        is_own = executor is None
-        if executor is None:
-            executor = self._local_executor()
-        try:
+        async with AsyncExitStack() as stack:
+            executor: DbtExecutor
+            if given is None:
+                executor = self._local_executor()
+                stack.push_async_callback(close_in_thread, executor.close)
+            elif isinstance(given, DbtCoreExecutor):
+                executor = given.view(include_compiled_code=self.include_compiled_code)
+            else:
+                executor = given
             return await Build(self, executor, options, self._hooks).execute()
-        finally:
-            close: Callable[[], None] | None = getattr(executor, "close", None)
-            if is_own and close is not None:
-                await call_in_thread(close)
 
     # For the modules that run it
 
@@ -264,108 +281,3 @@ class PrefectDbtOrchestrator(DbtHookMixin):
                     f"concurrency is {self.limit_name!r}, but Prefect has no global concurrency limit of that name. "
                     f"Make one: prefect gcl create {self.limit_name} --limit 4"
                 ) from exc
-
-
-def _options(
-    select: str | Sequence[str] | None,
-    exclude: str | Sequence[str] | None,
-    selector: str | None,
-    full_refresh: bool,
-    only_fresh_sources: bool,
-    target: str | None,
-    extra_cli_args: Sequence[str] | None,
-) -> BuildOptions:
-    """Check what a caller says of one run."""
-    from ._build import BuildOptions
-
-    if isinstance(extra_cli_args, str):
-        raise TypeError(f"extra_cli_args is the text {extra_cli_args!r}; give a list of words.")
-    words = _texts("extra_cli_args", extra_cli_args or ())
-    for word in words:
-        own = _OWN_OPTIONS.get(word.partition("=")[0])
-        if own is not None:
-            raise ValueError(f"extra_cli_args has {word!r}; use the argument {own} instead.")
-    if selector is not None and (select or exclude):
-        raise ValueError("selector is the name of a selector in selectors.yml; it cannot go with select or exclude.")
-    return BuildOptions(
-        select=_selection("select", select),
-        exclude=_selection("exclude", exclude),
-        selector=selector,
-        full_refresh=full_refresh,
-        only_fresh_sources=only_fresh_sources,
-        target=target,
-        extra_cli_args=words,
-    )
-
-
-_OWN_OPTIONS: Mapping[str, str] = {
-    "--select": "select",
-    "-s": "select",
-    "--models": "select",
-    "-m": "select",
-    "--exclude": "exclude",
-    "--selector": "selector",
-    "--full-refresh": "full_refresh",
-    "-f": "full_refresh",
-    "--target": "target",
-    "-t": "target",
-    "--threads": "concurrency",
-    "--project-dir": "settings",
-    "--profiles-dir": "settings",
-    "--target-path": "settings",
-    "--log-level": "settings",
-}
-
-
-def _selection(name: str, value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return _texts(name, [value] if isinstance(value, str) else value or ())
-
-
-def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{name} is {values!r}; give a list of texts.")
-    if any(not value.strip() for value in values):
-        raise ValueError(f"{name} is {list(values)!r}, which has an empty text.")
-    return tuple(values)
-
-
-def _member(kind: type[E], name: str, value: Any) -> E:
-    try:
-        return kind(value)
-    except ValueError as exc:
-        known = ", ".join(repr(member.value) for member in kind)
-        raise ValueError(f"{name} is {value!r}; it must be one of {known}.") from exc
-
-
-def _at_least(name: str, value: Any, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}.")
-    return value
-
-
-def _concurrency(value: Any) -> int | str | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("concurrency is an empty text; give a number, or the name of a global concurrency limit.")
-        return value
-    return _at_least("concurrency", value, 1)
-
-
-def _cache(value: Any) -> CacheOptions | None:
-    if isinstance(value, bool) or value is None:
-        return CacheOptions() if value else None
-    if not isinstance(value, CacheOptions):
-        raise TypeError(f"cache is {value!r}; give True, False or CacheOptions.")
-    return value
-
-
-def _check_waits(retry_delay_seconds: Any, timeout_seconds: Any) -> None:
-    is_list = isinstance(retry_delay_seconds, list)
-    delays = cast("list[Any]", retry_delay_seconds) if is_list else [retry_delay_seconds]
-    for delay in delays:
-        if not isinstance(delay, int | float) or isinstance(delay, bool) or delay < 0:
-            raise ValueError(f"retry_delay_seconds is {retry_delay_seconds!r}; it must be seconds, or a list of them.")
-    if timeout_seconds is not None and (not isinstance(timeout_seconds, int | float) or timeout_seconds <= 0):
-        raise ValueError(f"timeout_seconds is {timeout_seconds!r}; it must be more than 0, or None.")

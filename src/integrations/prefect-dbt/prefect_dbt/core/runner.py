@@ -148,7 +148,8 @@ class PrefectDbtRunner(DbtHookMixin):
                 each invocation, and given to commands that know `--state`.
             defer: Whether references to models that were not selected and do not exist go to those of the earlier run.
             favor_state: Whether they go there even if the models exist; it implies `defer`.
-            artifacts: Where to upload dbt's artifacts after each invocation that succeeded, for the `state` of others.
+            artifacts: Where to upload dbt's artifacts after each invocation that succeeded, for the `state` of others;
+                not those of `ls` and `show`, which make nothing.
             timeline: Whether a picture of when each node ran becomes an artifact of the run; a text is the key of it.
         """
         if retry_mode not in ("failed", "full"):

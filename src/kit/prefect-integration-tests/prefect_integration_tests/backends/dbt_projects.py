@@ -189,6 +189,13 @@ class DbtProject:
         text = json.dumps(profile, indent=1)  # which is YAML too
         (self.path / "profiles.yml").write_text(text + "\n", encoding="utf-8")
 
+    def take_parsed(self, template: DbtProject) -> None:
+        """Take what dbt parsed of a project of the same name and target: it parses only files that differ, then."""
+        self.target_path.mkdir(parents=True, exist_ok=True)
+        for name in (_PARSED, _CONNECTION):
+            shutil.copyfile(template.target_path / name, self.target_path / name)
+        _adopt_parsed(self.path, template.database, self.database, template.schema, self.schema)
+
     def parse(self) -> None:
         """Let dbt parse the project, so that the next invocations and copies need not.
 
@@ -309,15 +316,19 @@ def _template(factory: pytest.TempPathFactory, shape: Shape) -> DbtProject:
     with file_lock(shared / f"dbt-template-{shape}.lock"):
         project = generate(folder, shape=shape)
         if not (folder / "target" / _PARSED).exists():
-            _parse_once(project)
+            from ..harness import cache_folder
+
+            parse_once(project, cache_folder())
     return project
 
 
-def _parse_once(project: DbtProject) -> None:
-    """Take what dbt parsed in an earlier test run, if that had the same files and versions; else parse and keep it."""
-    from ..harness import cache_folder
+def parse_once(project: DbtProject, cache: Path | None) -> None:
+    """Take what dbt parsed in an earlier test run, if that had the same files and versions; else parse and keep it.
 
-    cache = cache_folder()
+    Args:
+        project: A project on DuckDB.
+        cache: The folder that outlives a test run, see `harness.cache_folder`; `None` keeps nothing.
+    """
     if cache is None:
         project.parse()
         return

@@ -1,4 +1,4 @@
-"""Start the child: `python path/to/child`."""
+"""Start a child: `python path/to/child`; or what children are forked from: `… fork-server SOCKET IDLE_SECONDS`."""
 
 from __future__ import annotations
 
@@ -24,4 +24,7 @@ def _load() -> None:
 
 if __name__ == "__main__":
     _load()
-    importlib.import_module(f"{_NAME}.serving").main()
+    if sys.argv[1:2] == ["fork-server"]:
+        importlib.import_module(f"{_NAME}.forking").main(int(sys.argv[2]), float(sys.argv[3]))
+    else:
+        importlib.import_module(f"{_NAME}.serving").main()

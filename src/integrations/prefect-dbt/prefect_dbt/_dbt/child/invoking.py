@@ -19,13 +19,17 @@ from .arguments import resolve
 from .encoding import Encoder, Filter, Scrubber
 from .frames import END_OF_OUTPUT
 from .keeping import KeptManifest
-from .nodes import Nodes, from_event, from_result
+from .nodes import Nodes, from_event, from_result, plain
 from .records import DbtEvent, NodeDetails, NodeResult
 from .results import pack
 
 if TYPE_CHECKING:
     from .frames import Message
     from .serving import Serving
+
+
+_FORKABLE = frozenset({"babel.numbers", "dbt.adapters.duckdb", "dbt.adapters.postgres", "sqlparse"})
+"""Used by most projects; adapters of other databases start threads when they are imported."""
 
 
 class _Nowhere(io.TextIOBase):
@@ -205,9 +209,9 @@ class _Run:
         data = {
             "project_name": str(getattr(config, "project_name", "")),  # of a class of dbt's own
             "adapter_type": adapter,
-            "target_name": getattr(config, "target_name", ""),
+            "target_name": str(getattr(config, "target_name", "")),
             "target_path": _target_path(config),
-            "threads": getattr(config, "threads", None),
+            "threads": plain(getattr(config, "threads", None)),
             "node_count": event.data.get("node_count"),
         }
         out.append(_ours("PrefectGraph", event, data=data))
@@ -226,6 +230,7 @@ class _Run:
             "interrupted": interrupted,
             "target_path": _target_path(self._context.get("runtime_config")),
             "ran": tuple(self.args),
+            "modules": _forkable(),
             "payload": pack(result.result, exception) if self._request["want_result"] else None,
         }
         return Ended(number, self._results(result.result), said)
@@ -261,6 +266,11 @@ def _said(exception: BaseException) -> str:
         return str(exception)
     except Exception:  # noqa: BLE001 - an exception that cannot say itself
         return ""
+
+
+def _forkable() -> tuple[str, ...]:
+    """Modules in use that a process may import and fork then: they start no threads and open no files."""
+    return tuple(name for name in tuple(sys.modules) if name in _FORKABLE or name.startswith("dbt.task."))
 
 
 def _target_path(config: Any) -> str:

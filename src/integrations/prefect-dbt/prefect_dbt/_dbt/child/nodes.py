@@ -18,7 +18,6 @@ _COLLECTIONS = (
     "semantic_models",
     "metrics",
 )
-_PLAIN = (str, int, float, bool, type(None))
 
 
 class Nodes:
@@ -167,7 +166,7 @@ def _of(config: Any, name: str) -> Any:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return str(getattr(value, "value", value))  # an enum's value, on Python before and after 3.11
+    return str.__str__(str(getattr(value, "value", value)))  # an enum's value, on Python before and after 3.11
 
 
 def _optional(value: Any) -> str | None:
@@ -175,16 +174,23 @@ def _optional(value: Any) -> str | None:
 
 
 def plain(value: Any, depth: int = 6) -> Any:
-    """The value as JSON has it; what is none is given as text."""
-    if isinstance(value, _PLAIN):
+    """The value as JSON has it, in types of Python alone; what is none is given as text.
+
+    The parent would import the module of a subclass, and so dbt, when it loads one.
+    """
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
     if depth and isinstance(value, dict):
         items = cast("dict[Any, Any]", value)
-        return {str(key): plain(item, depth - 1) for key, item in items.items()}
+        return {str(plain(key, 0)): plain(item, depth - 1) for key, item in items.items()}
     if depth and isinstance(value, (list, tuple, set, frozenset)):
         each = cast("list[Any]", value)
         return [plain(item, depth - 1) for item in each]
-    return str(value)
+    return str.__str__(str(value))
 
 
 def from_event(data: Any, nodes: Nodes | None, scrub: Scrubber, with_code: bool) -> NodeResult:
@@ -238,7 +244,7 @@ def from_result(result: Any, scrub: Scrubber, with_code: bool) -> NodeResult | N
         resource_type=_text(getattr(node, "resource_type", "")),
         status=_text(getattr(result, "status", "")),
         message=scrub(_text(getattr(result, "message", ""))),
-        failures=getattr(result, "failures", None),
+        failures=plain(getattr(result, "failures", None)),
         execution_time=float(getattr(result, "execution_time", 0.0) or 0.0),
         thread=_text(getattr(result, "thread_id", "")),
         timing=tuple(

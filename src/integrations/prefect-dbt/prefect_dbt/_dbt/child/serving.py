@@ -52,7 +52,7 @@ class Serving:
 
     def listen(self) -> None:
         """Take requests until the parent closes the pipe or dies."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):  # what cannot be read ends it, too
             for batch in frames.read_frames(_Watched(self.requests_fd, self.parent).fileno()):
                 for message in batch:
                     if message[0] == "invoke":
@@ -166,9 +166,11 @@ def main() -> None:
     threading.Thread(target=serving.listen, name="requests", daemon=True).start()
     threading.Thread(target=serving.writer.run, name="events", daemon=True).start()
     try:
-        _extend_path()
+        extend_path()
+        gc.disable()  # what is imported stays
         from .invoking import Invoker
 
+        gc.enable()
         gc.freeze()  # modules live as long as the process: the collector need not look at them again
         invoker = Invoker(serving)
         serving.writer.put(("ready",))
@@ -195,7 +197,7 @@ def _take_pipes() -> tuple[int, int]:
     return requests_fd, events_fd
 
 
-def _extend_path() -> None:
+def extend_path() -> None:
     """Add folders that the parent imports from, behind our own: they may hold an adapter or plug-in."""
     for entry in os.environ.pop("PREFECT_DBT_CHILD_PATH", "").split(os.pathsep):
         if entry and entry not in sys.path:
