@@ -1,11 +1,11 @@
 # ---
 # title: A nightly report
-# description: Extract with a shell step, keep in S3, read a secret, send a mail with a chart, run in a container.
+# description: Extract with a shell step, keep in S3, mail a chart, pull a flow from a git host, run it in a container.
 # icon: envelope-open-text
-# keywords: ["s3", "secrets manager", "email", "shell", "docker", "report"]
+# keywords: ["s3", "secrets manager", "email", "shell", "docker", "git", "gitlab", "report"]
 # dependencies:
-#   ["matplotlib", "prefect-aws", "prefect-docker", "prefect-email", "prefect-integration-tests[docker]",
-#    "prefect-shell", "vega-datasets"]
+#   ["matplotlib", "prefect-aws", "prefect-docker", "prefect-email", "prefect-gitlab",
+#    "prefect-integration-tests[docker]", "prefect-shell", "vega-datasets"]
 # cmd: ["python", "examples/tour.py"]
 # order: 1
 # ---
@@ -17,11 +17,13 @@
 # 3. a task compares the last weeks with the years before and draws a chart,
 # 4. Secrets Manager hands out the password of the mail account,
 # 5. the report goes out as an HTML mail, encrypted, with the chart inside,
-# 6. where there is a Docker engine, a worker runs one more flow, in a container of its own.
+# 6. one more flow is pulled from a private git repository, at a tag, and runs,
+# 7. where there is a Docker engine, a worker runs it again, in a container of its own.
 #
 # It needs no account and no network. The data are real: four years of Seattle's weather, from the package
-# `vega-datasets`. The S3 store, the AWS emulator, the mail server and the Prefect server start on this machine and end
-# with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look around.
+# `vega-datasets`. The S3 store, the AWS emulator, the mail server, the git server and the Prefect server start on this
+# machine and end with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look
+# around.
 
 import argparse
 import asyncio
@@ -48,16 +50,19 @@ from prefect import flow, get_client, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
+from prefect.flows import load_flow_from_entrypoint
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
 from prefect_aws import AwsClientParameters, AwsCredentials, AwsSecret, S3Bucket
 from prefect_docker import DockerWorker
 from prefect_email import EmailServerCredentials, email_send_message
+from prefect_gitlab import GitLabCredentials, GitLabRepository
 from prefect_integration_tests.backends.aws import MiniStack
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.docker import DockerEngine
 from prefect_integration_tests.backends.docker_images import image_with_files, python_image
+from prefect_integration_tests.backends.git_server import GitServer, basic
 from prefect_integration_tests.backends.processes import LocalServer, ServerError, answers_http, free_port
 from prefect_integration_tests.backends.s3 import SeaweedFS
 from prefect_integration_tests.backends.smtp import serve_smtp
@@ -328,6 +333,36 @@ def plain(summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
+# ## Pull a flow
+#
+# Others keep a flow at their GitLab. The block knows the repository, its tag, and who asks; only the folder that is
+# wanted comes. A deployment would do the same before a run.
+
+WETTEST = """
+import csv
+from pathlib import Path
+
+from prefect import flow
+
+
+@flow
+def wettest_day(folder: str) -> str:
+    with open(f"{folder}/nights.csv") as file:
+        days = list(csv.DictReader(file))
+    wettest = max(days, key=lambda day: float(day["precipitation"]))
+    found = f"{wettest['date'].replace('/', '-')}: {wettest['precipitation']} mm"
+    Path(folder, "wettest.txt").write_text(found)
+    return found
+"""
+
+
+@task
+def pull(folder: Path) -> Path:
+    """Pull the flow's code from its git host."""
+    GitLabRepository.load("station-flows").get_directory(from_path="flows", local_path=str(folder))
+    return folder / "wettest.py"
+
+
 # ## The flow
 #
 # The tasks come together. Each step notes how long it took, for the table at the end.
@@ -374,6 +409,10 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
             email_to=READER,
             inline_images={"chart": str(chart)},
         )
+    with diary.step("prefect-gitlab", "pulled a flow at its tag, and ran it", "git over HTTPS"):
+        code = pull(output / "code")
+        wettest = load_flow_from_entrypoint(f"{code}:wettest_day")(str(output))
+        print(f"\nThe wettest day of all, found by a flow from a git host: {wettest}.", flush=True)
     with diary.step("prefect", "recorded the runs and two artifacts", "Prefect server"):
         week = [{"day": f"{d.day}", "high °C": d.high, "low °C": d.low, "rain mm": d.rain} for d in summary.days[-7:]]
         create_markdown_artifact(f"# {summary.headline}\n\n```text\n{plain(summary)}```\n", key="nightly-report")
@@ -383,28 +422,14 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
 
 # ## In a container
 #
-# One more flow, deployed as code in an image. The worker of a Docker work pool starts a container for its run, with a
-# limit of memory and the folder of the days mounted. The image is made of what is installed here; nothing is pulled.
-
-WETTEST = """
-import csv
-from pathlib import Path
-
-from prefect import flow
-
-
-@flow
-def wettest_day(folder: str) -> None:
-    with open(f"{folder}/nights.csv") as file:
-        days = list(csv.DictReader(file))
-    wettest = max(days, key=lambda day: float(day["precipitation"]))
-    Path(folder, "wettest.txt").write_text(f"{wettest['date']}: {wettest['precipitation']} mm")
-"""
+# The same flow, deployed in an image. The worker of a Docker work pool starts a container for its run, with a limit of
+# memory and the folder of the days mounted. The image is made of what is installed here; none is pulled.
 
 
 def wettest_day(engine: DockerEngine, output: Path) -> str:
     """Look for the wettest day of all in a container, and return it with its rain."""
-    image = image_with_files(engine, python_image(engine, ["prefect"]), {"/opt/station/wettest.py": WETTEST})
+    code = (output / "code" / "wettest.py").read_text(encoding="utf-8")
+    image = image_with_files(engine, python_image(engine, ["prefect"]), {"/opt/station/wettest.py": code})
     variables = {"image": image, "mem_limit": "512m", "volumes": [f"{output}:/data"], "auto_remove": True}
     template = DockerWorker.get_default_base_job_template()
     with get_client(sync_client=True) as client:
@@ -434,12 +459,12 @@ def run_in_container(output: Path, diary: Diary) -> None:
         print(f"\nNo flow runs in a container, for want of a Docker engine: {missing}", flush=True)
         return
     with engine, diary.step("prefect-docker", "found the wettest day in a container", "Docker engine"):
-        print(f"\nThe wettest day of all, found in a container: {wettest_day(engine, output)}.", flush=True)
+        print(f"\nThe same, found in a container: {wettest_day(engine, output)}.", flush=True)
 
 
 # ## Where it runs
 #
-# Four servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
+# Five servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
 
 
 def prefect_server(home: Path) -> LocalServer:
@@ -463,8 +488,20 @@ def stop_if_started(starting: Future[Any]) -> None:
         starting.result().stop()
 
 
-def save_blocks(store: SeaweedFS, emulator: MiniStack) -> None:
+def fill(git: GitServer) -> str:
+    """Put the flow into a repository that only its deploy token reads, and return its address."""
+    repository = git.repository("station/flows.git")
+    repository.tag("v1.0", repository.commit({"flows/wettest.py": WETTEST.encode(), "README.md": b"Flows.\n"}))
+    git.require(basic("gitlab+deploy-token-7", "gldt-station"))
+    return git.url(repository)
+
+
+def save_blocks(store: SeaweedFS, emulator: MiniStack, repository: str, ca_file: Path) -> None:
     """Save what the flow loads by name, and put the password where it will be read."""
+    deploy_token = GitLabCredentials(
+        token="gldt-station", token_type="deploy", username="gitlab+deploy-token-7", ca_bundle=ca_file.read_text()
+    )
+    GitLabRepository(repository=repository, reference="v1.0", credentials=deploy_token).save("station-flows")
     storage = AwsCredentials(
         aws_access_key_id=store.access_key,
         aws_secret_access_key=store.secret_key,
@@ -499,7 +536,7 @@ def run(night: date, output: Path, serve: bool) -> None:
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         home = output / "prefect"
         home.mkdir(parents=True)
-        print("Starting an S3 store, an AWS emulator, a mail server and a Prefect server …", flush=True)
+        print("Starting an S3 store, an AWS emulator, a mail, a git and a Prefect server …", flush=True)
         serving = pool.submit(prefect_server, home)
         storing = pool.submit(SeaweedFS.start)
         emulating = pool.submit(MiniStack.start)
@@ -509,15 +546,18 @@ def run(night: date, output: Path, serve: bool) -> None:
         mail = stack.enter_context(
             serve_smtp("STARTTLS", ca=authority, mechanisms=("PLAIN",), username="station", password="rain-or-shine")
         )
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        git = stack.enter_context(GitServer(root, authority.issue("git", "127.0.0.1")))
+        repository = fill(git)
         server, store, emulator = serving.result(), storing.result(), emulating.result()
         url = f"{server.name}/api"
         stack.enter_context(
             temporary_settings({PREFECT_API_URL: url, PREFECT_API_KEY: None, PREFECT_API_AUTH_STRING: None})
         )
-        diary.rows.append(("", "started four servers", "this machine", time.perf_counter() - begin))
+        diary.rows.append(("", "started five servers", "this machine", time.perf_counter() - begin))
         stack.callback(send_what_waits)
         quiet_console()
-        save_blocks(store, emulator)
+        save_blocks(store, emulator, repository, authority.ca_file)
         place = {"smtp_server": mail.host, "smtp_port": mail.port, "smtp_type": "STARTTLS", "ca_file": mail.ca_file}
         summary = nightly_report(night, delivery, output, place, diary)
         output.joinpath("report.eml").write_bytes(mail.mailbox.only().content)
@@ -593,14 +633,14 @@ def main() -> int:
     options = parser.parse_args()
     if not date(2013, 1, 1) <= options.night <= date(2015, 12, 31):
         parser.error(f"--night {options.night}: there are data to compare for 2013-01-01 to 2015-12-31")
-    if missing := [name for name in ("awk", "head", "sort", "tail", "wc") if shutil.which(name) is None]:
-        parser.error(f"the shell step needs {', '.join(missing)} on the PATH")
+    if missing := [name for name in ("awk", "git", "head", "sort", "tail", "wc") if shutil.which(name) is None]:
+        parser.error(f"the flow needs {', '.join(missing)} on the PATH")
     # The servers must end with the program, also when it is told to end.
     signal.signal(signal.SIGTERM, end)
     output = options.output.resolve()
     if output.exists() and not output.is_dir():
         parser.error(f"--output {output} is a file")
-    for old in ("prefect", "report", "report.eml", "nights.csv", "wettest.txt"):
+    for old in ("prefect", "report", "report.eml", "nights.csv", "wettest.txt", "code"):
         path = output / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     run(options.night, output, options.serve)
