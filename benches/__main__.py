@@ -22,6 +22,7 @@ NAMES = (
     "cloud_run_calls",
     "aci_calls",
     "dbt_build",
+    "git_clone",
 )
 
 

@@ -28,13 +28,14 @@ FOLDER = Path(__file__).resolve().parent
 CACHE = workspace.ROOT / ".benches"
 RESULTS = FOLDER / "results"
 PACKAGES = (
-    *("prefect-aws", "prefect-azure", "prefect-dbt", "prefect-docker", "prefect-email", "prefect-gcp"),
-    "prefect-shell",
+    *("prefect-aws", "prefect-azure", "prefect-bitbucket", "prefect-dbt", "prefect-docker", "prefect-email"),
+    *("prefect-gcp", "prefect-github", "prefect-gitlab", "prefect-shell"),
 )
 # The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
 PUBLISHED = (
-    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-dbt>=0.7.25", "prefect-docker>=0.7.4"),
-    *("prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-shell>=0.3.7"),
+    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-bitbucket>=0.3.7", "prefect-dbt>=0.7.25"),
+    *("prefect-docker>=0.7.4", "prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-github>=0.4.4"),
+    *("prefect-gitlab>=0.3.5", "prefect-shell>=0.3.7"),
 )
 BASELINE = "published"
 
