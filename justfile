@@ -36,8 +36,11 @@ test PACKAGE="" *ARGS: _sync
     shift
     export UV_PROJECT_ENVIRONMENT=".venvs/$name"
     {{ uv }} sync --quiet --package "$name"
+    # What one environment has compiled, no other compiles again.
+    {{ run }} python -m scripts.bytecode .venv "$UV_PROJECT_ENVIRONMENT"
     status=0
     {{ pytest }} "$folder" -m 'not slow' "$@" || status=$?
+    {{ run }} python -m scripts.bytecode "$UV_PROJECT_ENVIRONMENT" .venv
     # Arguments that select tests of one package leave others without any, which is no failure.
     [ "$status" -eq 5 ] && [ "$#" -gt 0 ] && exit 0
     exit "$status"
@@ -91,8 +94,12 @@ docs-build: docs-generate
 readme *ARGS: _sync
     {{ run }} python -m scripts.readme "$@"
 
-# Everything that needs no server: lint, types, docs-check, readme --check
-check: lint types docs-check (readme "--check")
+# Write what follows from GitHub's GraphQL schema in prefect-github (`--check`: only say what is stale)
+github *ARGS: _sync
+    {{ run }} python -m scripts.github "$@"
+
+# Everything that needs no server: lint, types, docs-check, readme --check, github --check
+check: lint types docs-check (readme "--check") (github "--check")
 
 # Compare with the published packages, in one run: `just bench import_cost`
 bench *ARGS: _sync

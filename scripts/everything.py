@@ -4,8 +4,9 @@
     python -m scripts.everything -k wait         with arguments for pytest
 
 Two packages are tested at a time, since tests wait as often as they compute; what each printed is shown when it is
-done. `AT_A_TIME` says otherwise. A package that fails does not keep the others from being tested. What failed, and one
-closing line for all, come last.
+done, with its slowest tests. `AT_A_TIME` says otherwise. A package that fails does not keep the others from being
+tested. A test that fails is tried once more: among thousands that talk to real servers, one waits in vain on a busy
+machine now and then. What failed, what passed at the second attempt only, and one closing line for all, come last.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from threading import Lock
 from scripts.workspace import ROOT, packages
 
 _CLOSING = re.compile(r"^=*\s*(?P<counts>\d+ [a-z]+(?:, \d+ [a-z]+)*) in [\d.]+s\b")
-_SPOILED = re.compile(r"^(FAILED|ERROR) ")
-_ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors")
+_SPOILED = re.compile(r"^(FAILED|ERROR) (?P<test>\S+)")
+_AGAIN = re.compile(r"^RERUN (?P<test>\S+)")
+_ORDER = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "errors", "rerun")
 _PLURAL = {"warning": "warnings", "error": "errors"}
+_OPTIONS = "--durations=10 --durations-min=2 --reruns 1 -raR"
+"""Has pytest name the slowest tests, and try again what fails. By environment: no argument selects tests here."""
 _NO_TESTS = 5
 """pytest's exit code when no test was selected: https://docs.pytest.org/en/stable/reference/exit-codes.html"""
 
@@ -38,12 +42,14 @@ class Outcome:
 
     Attributes:
         counts: How many tests passed, failed and so on, by pytest's words.
-        spoiled: The lines of its summary that name what failed.
+        spoiled: The lines of its summary that name what failed, and the tests.
+        again: Tests that were tried again.
         broken: Commands that ended badly.
     """
 
     counts: Counter[str] = field(default_factory=Counter[str])
-    spoiled: list[str] = field(default_factory=list[str])
+    spoiled: dict[str, str] = field(default_factory=dict[str, str])
+    again: dict[str, None] = field(default_factory=dict[str, None])
     broken: list[str] = field(default_factory=list[str])
 
     def heed(self, line: str) -> None:
@@ -52,8 +58,14 @@ class Outcome:
             for part in match["counts"].split(", "):
                 number, word = part.split()
                 self.counts[_PLURAL.get(word, word)] += int(number)
-        elif _SPOILED.match(line):
-            self.spoiled.append(line)
+        elif match := _SPOILED.match(line):
+            self.spoiled[line] = match["test"]
+        elif match := _AGAIN.match(line):
+            self.again[match["test"]] = None
+
+    def unsteady(self) -> list[str]:
+        """Tests that failed and then passed: each is a defect, of the test or of what it tests."""
+        return [test for test in self.again if test not in self.spoiled.values()]
 
     def summary(self, seconds: float) -> str:
         """All counts in one line, as pytest words it."""
@@ -95,13 +107,20 @@ def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = Fals
     begun = time.monotonic()
     fine = {0, _NO_TESTS} if may_be_empty else {0}
     printing = Lock()
+    environment = {**os.environ, "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} {_OPTIONS}".strip()}
 
     def test(name: str, command: Sequence[str]) -> None:
         lines: list[str] = []
         with printing:
             print(f"--- {name}: begun" if at_a_time > 1 else f"\n--- {name}", flush=True)
         with subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         ) as process:
             for line in process.stdout or ():
                 lines.append(line)
@@ -119,6 +138,8 @@ def run(named: Iterable[tuple[str, Sequence[str]]], *, may_be_empty: bool = Fals
         for done in [pool.submit(test, name, command) for name, command in named]:
             done.result()
     print(f"\n--- all together\n{''.join(outcome.spoiled)}", end="")
+    for unsteady in outcome.unsteady():
+        print(f"Passed at the second attempt only, and is to be mended: {unsteady}")
     if outcome.broken:
         print(f"These failed: {', '.join(outcome.broken)}.")
     print(outcome.summary(time.monotonic() - begun))
