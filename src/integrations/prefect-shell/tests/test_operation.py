@@ -102,8 +102,8 @@ async def test_popen_arguments_that_cannot_work_are_refused_by_name(
 
 async def test_standard_input_is_empty_or_what_was_given(call: Call) -> None:
     assert await call(ShellOperation(commands=["cat"]), "run") == []
-    text = "ä\n" * 50_000
-    assert await call(ShellOperation(commands=["cat"], stdin=text), "run") == ["ä"] * 50_000
+    text = "ä\n" * 50_000  # more than a pipe holds
+    assert await call(ShellOperation(commands=["cat"], stdin=text, log_output=False), "run") == ["ä"] * 50_000
     assert await call(ShellOperation(commands=["echo unread"], stdin=text), "run") == ["unread"]
     with pytest.raises(ShellOptionError, match="stdin"):
         await call(ShellOperation(commands=["cat"], stdin="x"), "run", stdin=subprocess.DEVNULL)
@@ -172,22 +172,22 @@ async def test_expected_exit_codes_are_success(call: Call, codes: list[int], com
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("face", ["sync", "async"])
-async def test_fifty_megabytes_on_both_pipes_finish(face: str) -> None:
+@pytest.mark.parametrize("megabytes", [5, pytest.param(50, marks=pytest.mark.slow)])
+async def test_megabytes_on_both_pipes_finish(call: Call, megabytes: int) -> None:
     line = "x" * 999
-    write = "head -c 50000000 /dev/zero | tr '\\0' x | fold -b -w 999"
+    write = f"head -c {megabytes}000000 /dev/zero | tr '\\0' x | fold -b -w 999"
     operation = ShellOperation(commands=[f"({write}) &", f"({write}) >&2", "wait"], log_output=False)
-    lines = await Call(face)(operation, "run")  # pyright: ignore[reportArgumentType]
-    assert sum(map(len, lines)) == 100_000_000
+    lines = await call(operation, "run")
+    assert sum(map(len, lines)) == 2 * megabytes * 1_000_000
     assert lines[0] == line
 
 
 async def test_memory_is_bounded_and_the_last_lines_are_kept(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    operation = ShellOperation(commands=["seq 1 1000000"], max_captured_bytes=100, log_output=False)
+    operation = ShellOperation(commands=["seq 1 200000"], max_captured_bytes=100, log_output=False)
     lines = await call(operation, "run")
-    assert lines[-1] == "1000000"
+    assert lines[-1] == "200000"
     assert sum(len(line) + 1 for line in lines) <= 100
-    assert lines == [str(number) for number in range(1_000_000 - len(lines) + 1, 1_000_001)]
+    assert lines == [str(number) for number in range(200_000 - len(lines) + 1, 200_001)]
     assert "max_captured_bytes=100" in caplog.text
 
 
@@ -212,7 +212,7 @@ async def test_output_in_another_encoding_is_read(call: Call) -> None:
     assert await call(ShellOperation(commands=[command]), "run") == ["\ufffd\ufffd\ufffd"]
     assert await call(ShellOperation(commands=["printf 'a\\0b\\0\\n\\0'"], encoding="utf-16-le"), "run") == ["ab"]
     with pytest.raises(UnicodeDecodeError):
-        await call(ShellOperation(commands=[command, "seq 100000"], errors="strict"), "run")
+        await call(ShellOperation(commands=[command, "seq 20000"], errors="strict"), "run")
 
 
 def test_a_character_cut_by_a_read_stays_whole() -> None:
@@ -256,10 +256,10 @@ async def test_output_can_be_kept_out_of_the_log(
 
 
 def test_many_lines_at_once_share_records(caplog: pytest.LogCaptureFixture) -> None:
-    ShellOperation(commands=["seq 1 100000"], log_prefix=None).run()
+    ShellOperation(commands=["seq 1 20000"], log_prefix=None).run()
     said = [record.getMessage() for record in caplog.records if record.getMessage()[0].isdigit()]
-    assert "\n".join(said).split("\n") == [str(number) for number in range(1, 100_001)]
-    assert len(said) < 5_000
+    assert "\n".join(said).split("\n") == [str(number) for number in range(1, 20_001)]
+    assert len(said) < 1_000
 
 
 def test_a_long_line_is_cut_in_the_log_and_whole_in_the_result(caplog: pytest.LogCaptureFixture) -> None:
@@ -295,7 +295,7 @@ async def test_secret_values_are_used_and_masked_in_logs_and_errors(
 
 def test_a_secret_at_the_cut_of_a_long_line_stays_hidden(caplog: pytest.LogCaptureFixture) -> None:
     secret = "hunter2hunter2"
-    for padding in range(65_536 - 60, 65_536 + 60, 7):
+    for padding in range(65_536 - 30, 65_536 + 30, 7):
         ShellOperation(
             commands=[f"head -c {padding} /dev/zero | tr '\\0' x", "printf '%s' $PASSWORD $PASSWORD", "seq -s , 9999"],
             secret_env={"PASSWORD": SecretStr(secret)},

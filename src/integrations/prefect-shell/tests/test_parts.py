@@ -100,7 +100,7 @@ def test_a_capture_holds_the_last_bytes_and_no_more(pieces: list[str], limit: in
 @pytest.mark.parametrize("kind", [SelectorPipes, ThreadedPipes])
 def test_both_ways_of_reading_pipes_read_all(kind: type[SelectorPipes | ThreadedPipes]) -> None:
     process = subprocess.Popen(
-        ["sh", "-c", "seq 200000 & seq 200000 >&2; wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ["sh", "-c", "seq 40000 & seq 40000 >&2; wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     captures = {"stdout": Capture(None), "stderr": Capture(None)}
     streams = [
@@ -121,7 +121,7 @@ def test_both_ways_of_reading_pipes_read_all(kind: type[SelectorPipes | Threaded
     pipes.close()
     process.wait()
     for capture in captures.values():
-        assert capture.lines() == [str(number) for number in range(1, 200_001)]
+        assert capture.lines() == [str(number) for number in range(1, 40_001)]
 
 
 @pytest.mark.parametrize("kind", [SelectorPipes, ThreadedPipes])

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 _SCRIPT = """
 import importlib, json, sys, warnings
 warnings.simplefilter("ignore")
+from prefect_integration_tests.registry import registered_blocks
+
+def known():
+    return [f"{cls.__module__}.{cls.__qualname__}" for cls in registered_blocks(sys.argv[1])]
+
+at_once = known()
 for name in sys.argv[2:]:
     importlib.import_module(name)
-from prefect_integration_tests.registry import registered_blocks
-names = [f"{cls.__module__}.{cls.__qualname__}" for cls in registered_blocks(sys.argv[1])]
-sys.__stdout__.write("\\n@" + json.dumps(names))
+sys.__stdout__.write("\\n@" + json.dumps([at_once, known()]))
 """
 
 
@@ -61,15 +65,15 @@ def registered_blocks(package: str) -> list[type[Block]]:
 
 
 @lru_cache(maxsize=32)
-def blocks_after_import(package: str, *modules: str) -> frozenset[str]:
-    """List the blocks of a package after certain imports, in a process of its own.
+def blocks_after_import(package: str, *modules: str) -> tuple[frozenset[str], frozenset[str]]:
+    """List the blocks of a package behind its import, and then behind further imports, in a process of its own.
 
     Args:
-        package: Name of the import package; it is imported in any case.
+        package: Name of the import package.
         modules: What else to import.
 
     Returns:
-        Dotted names.
+        Dotted names of those that its import alone makes known, and of all that are known in the end.
 
     Raises:
         RuntimeError: If an import fails; the message holds its standard error.
@@ -83,5 +87,5 @@ def blocks_after_import(package: str, *modules: str) -> frozenset[str]:
     )
     if done.returncode:
         raise RuntimeError(f"Importing {', '.join((package, *modules))} failed:\n{done.stderr}")
-    names: list[str] = json.loads(done.stdout.rpartition("\n@")[2])
-    return frozenset(names)
+    at_once, in_the_end = json.loads(done.stdout.rpartition("\n@")[2])
+    return frozenset(at_once), frozenset(in_the_end)

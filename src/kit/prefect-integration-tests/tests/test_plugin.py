@@ -210,11 +210,15 @@ def test_prefect_records_runs_in_a_home_of_its_own(prefect_harness, tmp_path) ->
 
 
 class Config:
-    """Takes down which plugins are asked for."""
+    """Takes down which plugins are asked for, in a process that runs tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: object) -> None:
         self.pluginmanager = self
+        self.options = options
         self.imported: list[str] = []
+
+    def getoption(self, name: str, default: object = None) -> object:
+        return self.options.get(name, default)
 
     def import_plugin(self, name: str) -> None:
         self.imported.append(name.rpartition(".")[2])
@@ -231,6 +235,17 @@ def test_backends_come_with_their_dependencies(monkeypatch) -> None:
     assert {"processes", "faults", "s3", "aws", "smtp"} <= set(everything.imported)
     assert set(nothing.imported) == {name for name, needs in plugin._BACKENDS.items() if not needs}
     assert {"processes", "faults"} <= set(nothing.imported)
+
+
+def test_a_process_that_only_hands_tests_out_imports_no_backends() -> None:
+    from prefect_integration_tests import plugin
+
+    controller, worker, collector = (Config(dist="loadgroup", collectonly=n == 2) for n in range(3))
+    worker.workerinput = {}  # as pytest-xdist tells a worker that it is one
+    for config in (controller, worker, collector):
+        plugin.pytest_configure(config)
+    assert controller.imported == []
+    assert worker.imported == collector.imported != []
 
 
 def test_what_is_not_installed_is_not_there() -> None:

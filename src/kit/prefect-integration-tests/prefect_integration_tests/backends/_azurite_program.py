@@ -11,8 +11,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from prefect_integration_tests.harness import cache_folder
-
 from ._sharing import file_lock
 from .processes import ServerError
 
@@ -28,6 +26,8 @@ def azurite_command() -> list[str]:
     Raises:
         ServerError: If it can be neither found nor installed. The message says what npm said.
     """
+    from ..harness import cache_folder  # it imports Prefect
+
     found = shutil.which("azurite-blob")
     if found is not None:
         return [found]
