@@ -324,9 +324,8 @@ def module_source(module: str, tasks: list[PublishedTask]) -> str:
     collections = "Iterable, Mapping" if "Mapping[" in functions else "Iterable"
     times = "from datetime import datetime\n" if "datetime" in functions else ""
     return (
-        f'"""{_TITLES[module]}\n\n'
-        "Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.\n"
-        '"""\n\nfrom __future__ import annotations\n\n'
+        "# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.\n"
+        f'"""{_TITLES[module]}"""\n\nfrom __future__ import annotations\n\n'
         f"from collections.abc import {collections}\n{times}from functools import partial\nfrom pathlib import Path\n"
         "from typing import Any\n\nfrom prefect_integration_kit.dispatch import async_task\n\n"
         f"{block}from ._queries import {'mutate' if is_mutation else 'query'}\n"

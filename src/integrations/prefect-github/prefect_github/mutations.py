@@ -1,7 +1,5 @@
-"""Tasks that change something at GitHub.
-
-Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
-"""
+# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
+"""Tasks that change something at GitHub."""
 
 from __future__ import annotations
 

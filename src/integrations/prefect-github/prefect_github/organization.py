@@ -1,7 +1,5 @@
-"""Tasks that ask for an organization, and for what belongs to it.
-
-Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
-"""
+# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
+"""Tasks that ask for an organization, and for what belongs to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Tasks that ask for a repository, and for what belongs to it; and the block that pulls its files.
-
-Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
-"""
+# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
+"""Tasks that ask for a repository, and for what belongs to it; and the block that pulls its files."""
 
 from __future__ import annotations
 

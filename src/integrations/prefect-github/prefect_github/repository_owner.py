@@ -1,7 +1,5 @@
-"""Tasks that ask for the owner of repositories, be it a user or an organization.
-
-Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
-"""
+# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
+"""Tasks that ask for the owner of repositories, be it a user or an organization."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Tasks that ask for the user whose token it is, and for what belongs to them.
-
-Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
-"""
+# Written by `python -m scripts.github` from GitHub's GraphQL schema; do not edit.
+"""Tasks that ask for the user whose token it is, and for what belongs to them."""
 
 from __future__ import annotations
 
