@@ -10,6 +10,7 @@ refused as Prefect refuses it, and nothing else happens.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import sys
@@ -58,14 +59,25 @@ def as_block(credentials: Any) -> Any:
 class _WhenLoaded(MetaPathFinder):
     """Waits for Prefect's module to be loaded, without loading it."""
 
+    def __init__(self) -> None:
+        self._is_asking = False
+
     def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> ModuleSpec | None:
-        if fullname != _STORAGE:
+        if fullname != _STORAGE or self._is_asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        self._is_asking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._is_asking = False
         if spec is not None and spec.loader is not None:
-            _after_loading(spec.loader, _teach)
+            _after_loading(spec.loader, self._teach)
         return spec
+
+    def _teach(self, module: ModuleType) -> None:
+        _teach(module)
+        with contextlib.suppress(ValueError):
+            sys.meta_path.remove(self)
 
 
 def _after_loading(loader: Loader, then: Callable[[ModuleType], None]) -> None:

@@ -40,6 +40,7 @@ assert address(None) == "https://h/r.git"
 ORDERS = {
     "taught-first": f"import sys\n{TEACH}\nassert 'prefect.runner.storage' not in sys.modules\n{USE}",
     "loaded-first": f"import prefect.runner.storage\n{TEACH}\n{USE}",
+    "looked-for-before": f"import importlib.util\n{TEACH}\nimportlib.util.find_spec('prefect.runner.storage')\n{USE}",
     "taught-twice": f"{TEACH}\nteach_git_clone(('seed', 'other'), Minting)\n{USE}",
 }
 
