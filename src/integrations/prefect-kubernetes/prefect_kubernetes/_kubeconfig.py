@@ -162,6 +162,17 @@ def user_of(config: Mapping[str, Any], context_name: str) -> dict[str, Any]:
     return _entry(config, "users", context.get("user"), "user") or {}
 
 
+def cluster_of(config: Mapping[str, Any], context_name: str) -> dict[str, Any]:
+    """Get where a context's cluster is.
+
+    Args:
+        config: Content of a kubeconfig.
+        context_name: One of its contexts.
+    """
+    context = _entry(config, "contexts", context_name, "context") or {}
+    return _entry(config, "clusters", context.get("cluster"), "cluster") or {}
+
+
 def refuse(message: str, *, cls: type[KubernetesConfigInvalid] = KubernetesConfigInvalid) -> NoReturn:
     """Raise an error about a kubeconfig that is the SDK's `ConfigException`, too.
 

@@ -11,12 +11,13 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 from . import _kubeconfig
 from .errors import KubernetesConfigMissing, kube_errors
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _FILE_SECONDS = 60.0
 _EXEC_TIMEOUT_SECONDS = 60.0
 _SKEW_SECONDS = 300.0
+_TURN_SECONDS = 0.01
 _MAX_LOADED = 32
 _POD_ADDRESS = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 _IN_POD = "in-pod"
@@ -147,9 +149,17 @@ def _token_file() -> Path:
     return Path(incluster_config.SERVICE_TOKEN_FILENAME)
 
 
+class _Turn:
+    """Taken by whoever reads one source, on whichever event loop and thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
 _loaded: OrderedDict[str, Loaded] = OrderedDict()
 _loaded_lock = threading.Lock()
-_flights: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+_turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+_files_lock = threading.Lock()
 
 
 async def load(source: Source, *, refused: Loaded | None = None) -> Loaded:
@@ -179,12 +189,17 @@ async def load(source: Source, *, refused: Loaded | None = None) -> Loaded:
         return loaded
 
 
-def _flight(key: str) -> asyncio.Lock:
+@asynccontextmanager
+async def _flight(key: str) -> AsyncGenerator[None, None]:
     with _loaded_lock:
-        flights = _flights.setdefault(asyncio.get_running_loop(), {})
-        for idle in [other for other, lock in flights.items() if other != key and not lock.locked()]:
-            del flights[idle]
-        return flights.setdefault(key, asyncio.Lock())
+        turn = _turns.get(key) or _Turn()
+        _turns[key] = turn
+    while not turn.lock.acquire(blocking=False):  # noqa: ASYNC110 - another thread may have it: no event reaches us
+        await asyncio.sleep(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        turn.lock.release()
 
 
 def _fingerprint(config: dict[str, Any], context_name: str) -> str:
@@ -202,6 +217,7 @@ async def _load(config: dict[str, Any], context_name: str) -> Loaded:
         cast("Any", incluster_config).load_incluster_config(client_configuration=configuration, try_refresh_token=False)
         return Loaded(_trimmed(configuration), config, started + _FILE_SECONDS)
     user = _kubeconfig.user_of(config, context_name)
+    _write_files(_kubeconfig.cluster_of(config, context_name), user)
     plugin: dict[str, Any] = user.get("exec") or {}
     try:
         loading = cast("Any", kube_config).load_kube_config_from_dict(
@@ -222,6 +238,20 @@ async def _load(config: dict[str, Any], context_name: str) -> Loaded:
         _kubeconfig.refuse(f"The {asked} of context {context_name!r} is not there: {exc.strerror}. {hint}")
     renew_at = _renew_at(user, getattr(loader, "exec_plugin_expiry", None), started)
     return Loaded(_trimmed(configuration), config, renew_at)
+
+
+def _write_files(cluster: dict[str, Any], user: dict[str, Any]) -> None:
+    """Have the SDK write what is embedded in a kubeconfig to its files, one thread at a time.
+
+    It keeps a file for each content, and tells its name before it has written it: another thread read an empty one.
+    """
+    from kubernetes_asyncio.config.kube_config import FileOrData
+
+    embedded = ((cluster, "certificate-authority"), (user, "client-certificate"), (user, "client-key"))
+    with _files_lock:
+        for holder, name in embedded:
+            if holder.get(f"{name}-data"):
+                cast("Any", FileOrData)(holder, name).as_file()
 
 
 def _trimmed(configuration: Configuration) -> Configuration:

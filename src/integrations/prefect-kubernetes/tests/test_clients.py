@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 import stat
 import sys
+import threading
+import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import pytest
@@ -217,6 +221,41 @@ async def test_the_exec_plugin_runs_once_for_all_who_were_refused(
         empty_kube_api.access.expire(old)
         await asyncio.gather(*(core.list_namespaced_pod("default") for _ in range(10)))
     assert plugin.count == 2
+
+
+async def test_the_exec_plugin_runs_once_for_all_threads(make_cluster_config: MakeConfig, plugin: Plugin) -> None:
+    plugin.say("a-token", timedelta(hours=1))
+    source = _sources.find(make_cluster_config(user=plugin.user))
+    loaded = await asyncio.gather(*(asyncio.to_thread(asyncio.run, _sources.load(source)) for _ in range(4)))
+    assert plugin.count == 1
+    assert all(each is loaded[0] for each in loaded)
+
+
+async def test_a_certificate_is_whole_whichever_thread_writes_it(
+    make_cluster_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = f"-----BEGIN CERTIFICATE-----\n{uuid.uuid4()}\n"
+    config = make_cluster_config(is_tls=True).config
+    (cluster,) = config["clusters"]
+    cluster["cluster"]["certificate-authority-data"] = base64.b64encode(certificate.encode()).decode()
+    (context,) = config["contexts"]
+    config["contexts"].append({**context, "name": "another"})  # read by itself, while the file is the same
+    is_begun = threading.Event()
+
+    def slow_open(*arguments: Any) -> Any:
+        is_begun.set()
+        time.sleep(0.5)  # a busy machine: the name of the file is known, and nothing is in it
+        return open(*arguments)
+
+    def load(name: str) -> str:
+        block = KubernetesClusterConfig(config=config, context_name=name)
+        loaded = asyncio.run(_sources.load(_sources.find(block)))
+        return Path(cast("Any", loaded.configuration).ssl_ca_cert).read_text()
+
+    monkeypatch.setattr("kubernetes_asyncio.config.kube_config.open", slow_open, raising=False)
+    first = asyncio.create_task(asyncio.to_thread(load, context["name"]))
+    await asyncio.to_thread(is_begun.wait, 30)
+    assert [await asyncio.to_thread(load, "another"), await first] == [certificate, certificate]
 
 
 async def test_clients_of_one_cluster_share_what_the_exec_plugin_said(
