@@ -15,6 +15,8 @@ from prefect.client.orchestration import get_client
 from prefect.filesystems import LocalFileSystem
 from prefect.runtime import flow_run
 
+from prefect_aws import AwsCredentials, S3Bucket
+from prefect_aws.client_parameters import AwsClientParameters
 from prefect_dbt import PrefectDbtRunner, PrefectDbtSettings
 from prefect_dbt.core.state import DbtState
 from prefect_integration_tests.backends.dbt_projects import DbtProject, generate
@@ -130,16 +132,14 @@ def test_the_server_has_the_timeline_of_the_run(built: Built) -> None:
 def test_what_was_modified_is_built_on_the_tables_of_production_and_kept_in_an_object_store(
     built: Built, s3_server: SeaweedFS, s3_bucket_name: str, tmp_path: Path
 ) -> None:
-    aws = pytest.importorskip("prefect_aws", reason="prefect-aws is not installed")
-    s3, parameters = pytest.importorskip("prefect_aws.s3"), pytest.importorskip("prefect_aws.client_parameters")
-    credentials = aws.AwsCredentials(
+    credentials = AwsCredentials(
         aws_access_key_id=s3_server.access_key,
         aws_secret_access_key=s3_server.secret_key,
         region_name=s3_server.region,
-        aws_client_parameters=parameters.AwsClientParameters(endpoint_url=s3_server.endpoint_url),
+        aws_client_parameters=AwsClientParameters(endpoint_url=s3_server.endpoint_url),
     )
     name = f"dbt-{uuid4().hex}"
-    s3.S3Bucket(bucket_name=s3_bucket_name, bucket_folder="dbt", credentials=credentials).save(name)
+    S3Bucket(bucket_name=s3_bucket_name, bucket_folder="dbt", credentials=credentials).save(name)
 
     project, dev = built.project, f"{built.project.schema}_dev"
     file = project.model_file("model_4")
