@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric, Sample
+from benches.harness import BASELINE, Case, Environment, Metric
 from prefect_integration_tests.backends.dbt_projects import DbtProject, generate
 from prefect_integration_tests.backends.prefect_server import PrefectServer
 from scripts import workspace
@@ -97,7 +96,13 @@ def run(rounds: int | None, only: str | None) -> str:
     )
     keep = only is None and largest == _SIZES[1]
     return harness.save(
-        "dbt_build", ABOUT, samples, METRICS, note=_beside_dbt(samples), keep=keep, measured_on=measured_on
+        "dbt_build",
+        ABOUT,
+        samples,
+        METRICS,
+        note=harness.beside(RAW, samples, {"build_s": "time", "tree_mib": "memory"}),
+        keep=keep,
+        measured_on=measured_on,
     )
 
 
@@ -105,18 +110,3 @@ def _project(folder: Path, nodes: int) -> DbtProject:
     """Generate a project of so many nodes: three quarters models, an eighth seeds, an eighth tests."""
     eighth = nodes // 8
     return generate(folder, models=nodes - 2 * eighth, seeds=eighth, tests=eighth, threads=4)
-
-
-def _beside_dbt(samples: Mapping[Case, Sequence[Sample]]) -> str:
-    """Say how many times dbt's own time and memory each variant takes."""
-    lines = ["| beside `dbt build` | variant | time | memory |", "| --- | --- | --- | --- |"]
-    for case, runs in samples.items():
-        raw = next((found for each, found in samples.items() if each.what == case.what and each.variant == RAW), None)
-        if raw is None or case.variant == RAW or any(sample.failure for sample in (*runs, *raw)):
-            continue
-        cells = [
-            f"{statistics.median(a.values[key] / b.values[key] for a, b in zip(runs, raw, strict=False)):.2f}x"
-            for key in ("build_s", "tree_mib")
-        ]
-        lines.append(f"| {case.what} | {case.variant} | {' | '.join(cells)} |")
-    return "\n".join(lines)

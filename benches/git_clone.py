@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric, Sample
+from benches.harness import BASELINE, Case, Environment, Metric
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.git_server import GitServer, basic
 from scripts import workspace
@@ -94,20 +92,5 @@ def run(rounds: int | None, only: str | None) -> str:
         ", ".join(f"{package} {versions[name].get(package)}" for package in packages) for name in ("ours", BASELINE)
     )
     measured_on = f"Prefect {versions['ours'].get('prefect')}. Ours: {ours}. Published: {older}."
-    note = _beside_git(samples)
+    note = harness.beside(RAW, samples, {"clone_s": "time", "clone_cpu_s": "CPU"})
     return harness.save("git_clone", ABOUT, samples, METRICS, note=note, keep=only is None, measured_on=measured_on)
-
-
-def _beside_git(samples: Mapping[Case, Sequence[Sample]]) -> str:
-    """Say how many times git's own time each variant takes, round by round."""
-    lines = [f"| beside `{RAW}` | variant | time | CPU |", "| --- | --- | --- | --- |"]
-    for case, runs in samples.items():
-        raw = next((found for each, found in samples.items() if each.what == case.what and each.variant == RAW), None)
-        if raw is None or case.variant == RAW or any(sample.failure for sample in (*runs, *raw)):
-            continue
-        cells = [
-            f"{statistics.median(a.values[key] / b.values[key] for a, b in zip(runs, raw, strict=False)):.2f}x"
-            for key in ("clone_s", "clone_cpu_s")
-        ]
-        lines.append(f"| {case.what} | {case.variant} | {' | '.join(cells)} |")
-    return "\n".join(lines)

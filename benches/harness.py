@@ -410,3 +410,25 @@ def _results_page() -> str:
             f"{result['machine']}; {result['measured_on']}\n"
         )
     return "\n".join(parts)
+
+
+def beside(raw_variant: str, samples: Mapping[Case, Sequence[Sample]], keys: Mapping[str, str]) -> str:
+    """Write a table of how many times what the plain tool needs each variant needs, round by round.
+
+    Args:
+        raw_variant: The variant that is the plain tool.
+        samples: What was measured.
+        keys: Values to compare, and their headings.
+    """
+    lines = [f"| beside `{raw_variant}` | variant | {' | '.join(keys.values())} |", "| --- " * (2 + len(keys)) + "|"]
+    for case, runs in samples.items():
+        found = (each for other, each in samples.items() if other.what == case.what and other.variant == raw_variant)
+        raw = next(found, None)
+        if raw is None or case.variant == raw_variant or any(sample.failure for sample in (*runs, *raw)):
+            continue
+        cells = [
+            f"{statistics.median(a.values[key] / b.values[key] for a, b in zip(runs, raw, strict=False)):.2f}x"
+            for key in keys
+        ]
+        lines.append(f"| {case.what} | {case.variant} | {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 from prefect_integration_kit.sdk_errors import combined
 
@@ -158,8 +158,7 @@ def user_of(config: Mapping[str, Any], context_name: str) -> dict[str, Any]:
         config: Content of a kubeconfig.
         context_name: One of its contexts.
     """
-    context = _entry(config, "contexts", context_name, "context") or {}
-    return _entry(config, "users", context.get("user"), "user") or {}
+    return _of_context(config, context_name, "user")
 
 
 def cluster_of(config: Mapping[str, Any], context_name: str) -> dict[str, Any]:
@@ -169,8 +168,12 @@ def cluster_of(config: Mapping[str, Any], context_name: str) -> dict[str, Any]:
         config: Content of a kubeconfig.
         context_name: One of its contexts.
     """
+    return _of_context(config, context_name, "cluster")
+
+
+def _of_context(config: Mapping[str, Any], context_name: str, kind: Literal["cluster", "user"]) -> dict[str, Any]:
     context = _entry(config, "contexts", context_name, "context") or {}
-    return _entry(config, "clusters", context.get("cluster"), "cluster") or {}
+    return _entry(config, f"{kind}s", context.get(kind), kind) or {}
 
 
 def refuse(message: str, *, cls: type[KubernetesConfigInvalid] = KubernetesConfigInvalid) -> NoReturn:

@@ -9,7 +9,6 @@ import socket
 import stat
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -240,17 +239,21 @@ async def test_a_certificate_is_whole_whichever_thread_writes_it(
     cluster["cluster"]["certificate-authority-data"] = base64.b64encode(certificate.encode()).decode()
     (context,) = config["contexts"]
     config["contexts"].append({**context, "name": "another"})  # read by itself, while the file is the same
-    is_begun = threading.Event()
+    is_begun, is_read = threading.Event(), threading.Event()
 
     def slow_open(*arguments: Any) -> Any:
         is_begun.set()
-        time.sleep(0.5)  # a busy machine: the name of the file is known, and nothing is in it
+        is_read.wait(
+            0.5
+        )  # a busy machine: the name of the file is known, nothing is in it, and another thread reads it
         return open(*arguments)
 
     def load(name: str) -> str:
         block = KubernetesClusterConfig(config=config, context_name=name)
         loaded = asyncio.run(_sources.load(_sources.find(block)))
-        return Path(cast("Any", loaded.configuration).ssl_ca_cert).read_text()
+        content = Path(cast("Any", loaded.configuration).ssl_ca_cert).read_text()
+        is_read.set()
+        return content
 
     monkeypatch.setattr("kubernetes_asyncio.config.kube_config.open", slow_open, raising=False)
     first = asyncio.create_task(asyncio.to_thread(load, context["name"]))
