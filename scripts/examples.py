@@ -1,7 +1,7 @@
 """List and run the examples: the `examples/*.py` that begin with front matter.
 
     python -m scripts.examples list             title and file of each
-    python -m scripts.examples run              run all of them, one after the other
+    python -m scripts.examples run              run all of them, two at a time: they wait as often as they compute
     python -m scripts.examples run tour         run one, by the name of its file
 
 `prefect_integration_docs.examples` reads them. An example ends with exit code 0 within its time, offline, on the
@@ -16,9 +16,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Lock
+from typing import IO
 
 from packaging.requirements import Requirement
 
@@ -27,6 +31,7 @@ from scripts import workspace
 
 FOLDER = workspace.ROOT / "examples"
 TIMEOUT_SECONDS = 180.0
+AT_A_TIME = 2
 GRACE_SECONDS = 10.0
 
 # Examples are offline: Prefect must not report its use, as it would from its import on.
@@ -50,12 +55,13 @@ def missing(example: Example) -> list[str]:
     return lacking
 
 
-def run(example: Example, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
+def run(example: Example, timeout_seconds: float = TIMEOUT_SECONDS, output: IO[bytes] | None = None) -> str | None:
     """Run an example and return what went wrong, or None.
 
     Args:
         example: The example.
         timeout_seconds: Seconds after which it is ended, with everything that it started.
+        output: Where to write what it prints; by default that is shown as it happens.
     """
     if lacking := missing(example):
         return f"needs {', '.join(lacking)}; add it to the `examples` group of the root pyproject.toml"
@@ -63,7 +69,13 @@ def run(example: Example, timeout_seconds: float = TIMEOUT_SECONDS) -> str | Non
     environment = {**os.environ, **_SILENCE}
     try:
         process = subprocess.Popen(
-            command, cwd=workspace.ROOT, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=workspace.ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     except OSError as exc:
         return f"cannot start {command[0]!r}: {exc.strerror}"
@@ -85,16 +97,34 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(GRACE_SECONDS)
 
 
-def run_all(chosen: list[Example], timeout_seconds: float) -> int:
-    """Run examples one after the other, say how each ended, and return 1 when one failed."""
-    failed = 0
-    for example in chosen:
-        print(f"--- {example.path.name}: {example.title}", flush=True)
-        begin = time.monotonic()
-        wrong = run(example, timeout_seconds)
-        failed += wrong is not None
-        print(f"--- {example.path.name}: {wrong or 'passed'} ({time.monotonic() - begin:.1f} s)", flush=True)
-    return min(failed, 1)
+def run_all(chosen: list[Example], timeout_seconds: float, at_a_time: int = AT_A_TIME) -> int:
+    """Run examples, say how each ended, and return 1 when one failed.
+
+    Args:
+        chosen: The examples.
+        timeout_seconds: Seconds for each.
+        at_a_time: How many run at a time. Of several, what each prints is shown when it has ended.
+    """
+    printing = Lock()
+    streams = min(at_a_time, len(chosen)) <= 1
+
+    def show(example: Example) -> bool:
+        with tempfile.TemporaryFile() as printed:
+            if streams:
+                print(f"--- {example.path.name}: {example.title}", flush=True)
+            begin = time.monotonic()
+            wrong = run(example, timeout_seconds, None if streams else printed)
+            seconds = time.monotonic() - begin
+            printed.seek(0)
+            with printing:
+                if not streams:
+                    print(f"--- {example.path.name}: {example.title}")
+                    print(printed.read().decode(errors="replace"), end="")
+                print(f"--- {example.path.name}: {wrong or 'passed'} ({seconds:.1f} s)", flush=True)
+        return wrong is not None
+
+    with ThreadPoolExecutor(max(at_a_time, 1)) as pool:
+        return int(any(list(pool.map(show, chosen))))
 
 
 def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:

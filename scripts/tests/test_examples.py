@@ -95,3 +95,22 @@ def test_a_draft_runs_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
     assert examples.main(["run"], tmp_path) == 1
     assert "one.py: ended with exit code 3" in capsys.readouterr().out
+
+
+def test_two_run_at_a_time_and_what_each_prints_stays_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mine, other in (("a", "b"), ("b", "a")):
+        body = (
+            "import time\nfrom pathlib import Path\n"
+            f"print('{mine} begins', flush=True)\n"
+            f"Path({str(tmp_path / mine)!r}).touch()\n"
+            f"while not Path({str(tmp_path / other)!r}).exists():\n    time.sleep(0.01)\n"
+            f"print('{mine} ends')\n"
+        )
+        write(tmp_path, f"{FRONT}# ---\n{body}", f"{mine}.py")
+
+    assert examples.main(["run", "--timeout", "60"], tmp_path) == 0
+    out = capsys.readouterr().out
+    for name in "ab":
+        assert f"--- {name}.py: One\n{name} begins\n{name} ends\n--- {name}.py: passed" in out
