@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
-from prefect.states import Pending, Scheduled
 from prefect.utilities.templating import apply_values
 
 from prefect_azure.credentials import AzureContainerInstanceCredentials
 from prefect_azure.workers.container_apps import AzureContainerAppJobWorker
-from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends._azure.arm_clients import StaticCredential
 from prefect_integration_tests.backends.azure_api import ENVIRONMENT, SUBSCRIPTION
+from prefect_integration_tests.pool_runs import new_run
 
 if TYPE_CHECKING:
     import pytest
@@ -70,13 +68,7 @@ class Pool:
 
     async def new_run(self, state: State[Any] | None = None, **variables: Any) -> FlowRun:
         """A run as a worker has it in hand: scheduled when it was read, and pending since."""
-        async with get_client() as client:
-            run = await client.create_flow_run(
-                nothing, state=state or Scheduled(), work_pool_name=self.name, job_variables=variables
-            )
-            if state is None:
-                await client.set_flow_run_state(run.id, Pending())
-        return run
+        return await new_run(nothing, self.name, state, **variables)
 
     def configure(self, run: FlowRun, **variables: Any) -> Any:
         configuration = configured(self.api, **variables)
@@ -92,44 +84,6 @@ class Pool:
 
 def id_of(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.App/jobs/{name}"
-
-
-async def state_of(run: FlowRun) -> State[Any]:
-    async with get_client() as client:
-        state = (await client.read_flow_run(run.id)).state
-    assert state is not None
-    return state
-
-
-async def logs_of(run: FlowRun, wanted: str) -> str:
-    """Logs of a run once they have a text."""
-
-    async def look() -> str | None:
-        async with get_client() as client:
-            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-        text = "\n".join(log.message for log in logs)
-        return text if wanted in text else None
-
-    return await apoll(look, subject=f"{wanted!r} in the logs", interval_seconds=0.1, timeout_seconds=20)
-
-
-async def until(look: Any, subject: str) -> Any:
-    """Wait until something is true, and return it."""
-
-    async def seen() -> Any:
-        return look() or None
-
-    return await apoll(seen, subject=subject, interval_seconds=0.02, timeout_seconds=20)
-
-
-class Started:
-    """Hears what Prefect's worker would hear."""
-
-    def __init__(self) -> None:
-        self.identifier: Any = None
-
-    def started(self, value: object = None) -> None:
-        self.identifier = value
 
 
 def quicken(monkeypatch: pytest.MonkeyPatch) -> None:

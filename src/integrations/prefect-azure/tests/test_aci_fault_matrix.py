@@ -13,8 +13,9 @@ from prefect.states import Cancelling, Running
 from prefect_azure.credentials import AzureContainerInstanceCredentials
 from prefect_integration_tests.backends._azure.arm_clients import StaticCredential
 from prefect_integration_tests.backends.azure_api import AzureApi
+from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
 
-from ._aci import Pool, Started, logs_of, quicken, state_of, until
+from ._aci import Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

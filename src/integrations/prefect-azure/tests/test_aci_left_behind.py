@@ -13,8 +13,9 @@ from prefect.states import Completed, Pending, Running
 from prefect_integration_kit._job_reconciliation import JobReconciliation
 from prefect_integration_kit._job_sweep import JobSweep
 from prefect_integration_tests.backends.azure_api import SUBSCRIPTION, AzureApi
+from prefect_integration_tests.pool_runs import Started, state_of, until
 
-from ._aci import GROUP, SETTINGS, Pool, Started, quicken, state_of, until
+from ._aci import GROUP, SETTINGS, Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -15,8 +15,9 @@ from prefect_azure._workers.calls import MAX_THREADS
 from prefect_azure.worker_settings import ContainerInstanceWorkerSettings
 from prefect_integration_kit._job_poller import JobPoller
 from prefect_integration_tests.backends.azure_api import AzureApi
+from prefect_integration_tests.pool_runs import until
 
-from ._aci import GROUP, configured, credentials_for, until
+from ._aci import GROUP, configured, credentials_for
 
 COUNT = 200
 THREADS = "AnyIO worker thread"

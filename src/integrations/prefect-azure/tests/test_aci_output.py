@@ -13,8 +13,7 @@ import pytest
 from prefect_azure._aci.output import Outputs, SeenLines, without_time
 from prefect_azure.errors import AzureAccessDenied, AzureNotFound, AzureUnavailable
 from prefect_integration_kit.waiting import SYSTEM_CLOCK
-
-from ._aci import until
+from prefect_integration_tests.pool_runs import until
 
 LIMIT_BYTES = 4 << 20
 

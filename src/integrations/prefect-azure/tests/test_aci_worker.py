@@ -24,8 +24,9 @@ from prefect_azure.errors import (
 from prefect_azure.workers.container_instance import AzureContainerWorker
 from prefect_docker.credentials import DockerRegistryCredentials
 from prefect_integration_tests.backends.azure_api import SUBSCRIPTION, AzureApi
+from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
 
-from ._aci import GROUP, SETTINGS, Pool, Started, configured, logs_of, quicken, state_of, until
+from ._aci import GROUP, SETTINGS, Pool, configured, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

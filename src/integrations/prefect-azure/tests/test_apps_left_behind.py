@@ -14,8 +14,9 @@ from prefect_integration_kit._job_reconciliation import JobReconciliation
 from prefect_integration_kit._job_sweep import JobSweep
 from prefect_integration_tests.backends.azure_api import AzureApi
 from prefect_integration_tests.backends.azure_identity import AzureIdentity
+from prefect_integration_tests.pool_runs import logs_of, state_of, until
 
-from ._apps import GROUP, PREFIX, Pool, id_of, logs_of, quicken, state_of, until
+from ._apps import GROUP, PREFIX, Pool, id_of, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

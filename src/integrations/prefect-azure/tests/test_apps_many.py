@@ -19,8 +19,9 @@ from prefect_azure._workers.names import FLOW_RUN_ID
 from prefect_azure.worker_settings import ContainerAppWorkerSettings
 from prefect_integration_kit._job_poller import JobPoller
 from prefect_integration_tests.backends.azure_api import ENVIRONMENT, SUBSCRIPTION, AzureApi
+from prefect_integration_tests.pool_runs import until
 
-from ._apps import GROUP, configured, credentials_for, until
+from ._apps import GROUP, configured, credentials_for
 
 COUNT = 200
 REPORTED = 20

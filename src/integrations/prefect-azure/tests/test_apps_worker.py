@@ -13,8 +13,9 @@ from prefect.states import Cancelled, Cancelling, Completed, Paused, Running
 from prefect_azure.errors import AzureError, AzureInvalidRequest, AzureJobFailed, AzureQuotaExceeded
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.azure_api import WORKSPACE, ArmError, AzureApi
+from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
 
-from ._apps import GROUP, PREFIX, Pool, Started, id_of, logs_of, quicken, state_of, until
+from ._apps import GROUP, PREFIX, Pool, id_of, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefect.blocks.abstract import DatabaseBlock
 from pydantic import Field, HttpUrl, PrivateAttr, field_validator
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.live_blocks import LiveBlock
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._bigquery.configuration import BigQueryUnknownOption
@@ -67,10 +67,8 @@ __all__ = [
     "bigquery_query",
 ]
 
-_LIVE = ("_cursors", "_lock", "_connection")  # of this process alone
 
-
-class BigQueryWarehouse(QuickKey, DatabaseBlock):
+class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
     """Query a database with BigQuery.
 
     The fetch methods remember where they are: called again with the same operation, parameters and options, they do not
@@ -104,6 +102,7 @@ class BigQueryWarehouse(QuickKey, DatabaseBlock):
         "https://cdn.sanity.io/images/3ugk85nk/production/10424e311932e31c477ac2b9ef3d53cefbaad708-250x250.png"
     )
     _documentation_url = HttpUrl("https://docs.prefect.io/integrations/prefect-gcp")
+    _live: ClassVar[tuple[str, ...]] = ("_cursors", "_lock", "_connection")
 
     gcp_credentials: GcpCredentials = Field(description="The credentials to authenticate with.")
     fetch_size: int = Field(
@@ -126,39 +125,6 @@ class BigQueryWarehouse(QuickKey, DatabaseBlock):
         self._cursors = Cursors(self._open)
         self._lock = threading.Lock()
         self._connection = None
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Pickle the fields: connection and cursors stay where they are."""
-        state = super().__getstate__()
-        private: dict[str, Any] = state["__pydantic_private__"] or {}
-        return {**state, "__pydantic_private__": {name: private[name] for name in private if name not in _LIVE}}
-
-    def __eq__(self, other: object) -> bool:
-        """Whether the fields are equal, whatever either block has open."""
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(
-            mine == other.__getstate__()[part]
-            for part, mine in self.__getstate__().items()
-            if part != "__pydantic_fields_set__"
-        )
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Start without a connection and without cursors."""
-        super().__setstate__(state)
-        self.block_initialization()
-
-    def __copy__(self) -> Self:
-        """Copy the block; the copy has a connection and cursors of its own."""
-        copied = super().__copy__()
-        copied.block_initialization()
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Copy the block; the copy has a connection and cursors of its own."""
-        copied = type(self).__new__(type(self))
-        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return copied
 
     def _client(self) -> Client:
         bigquery_sdk()

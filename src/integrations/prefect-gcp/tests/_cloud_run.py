@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
-from prefect.states import Pending, Scheduled
 from prefect.utilities.templating import apply_values
 
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.workers.cloud_run import CloudRunWorker
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
-from prefect_integration_kit.waiting import apoll
+from prefect_integration_tests.pool_runs import new_run
 
 if TYPE_CHECKING:
     import pytest
@@ -57,13 +55,7 @@ class Pool:
 
     async def new_run(self, state: State[Any] | None = None, **variables: Any) -> FlowRun:
         """A run as a worker has it in hand: scheduled when it was read, and pending since."""
-        async with get_client() as client:
-            run = await client.create_flow_run(
-                nothing, state=state or Scheduled(), work_pool_name=self.name, job_variables=variables
-            )
-            if state is None:
-                await client.set_flow_run_state(run.id, Pending())
-        return run
+        return await new_run(nothing, self.name, state, **variables)
 
     def configure(self, run: FlowRun, **variables: Any) -> Any:
         configuration = configured(self.version, **{"credentials": self.credentials, **variables})
@@ -88,44 +80,6 @@ def configured(version: str, **variables: Any) -> Any:
     given = {"region": REGION, "image": "busybox:dev", "credentials": GcpCredentials(project=PROJECT), **variables}
     rendered: Any = apply_values(template["job_configuration"], {**defaults, **given})
     return kind.job_configuration(**rendered)
-
-
-async def state_of(run: FlowRun) -> State[Any]:
-    async with get_client() as client:
-        state = (await client.read_flow_run(run.id)).state
-    assert state is not None
-    return state
-
-
-async def logs_of(run: FlowRun, wanted: str) -> str:
-    """Logs of a run once they have a text."""
-
-    async def look() -> str | None:
-        async with get_client() as client:
-            logs = await client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id])))
-        text = "\n".join(log.message for log in logs)
-        return text if wanted in text else None
-
-    return await apoll(look, subject=f"{wanted!r} in the logs", interval_seconds=0.1, timeout_seconds=20)
-
-
-async def until(look: Any, subject: str) -> Any:
-    """Wait until something is true, and return it."""
-
-    async def seen() -> Any:
-        return look() or None
-
-    return await apoll(seen, subject=subject, interval_seconds=0.02, timeout_seconds=20)
-
-
-class Started:
-    """Hears what Prefect's worker would hear."""
-
-    def __init__(self) -> None:
-        self.identifier: Any = None
-
-    def started(self, value: object = None) -> None:
-        self.identifier = value
 
 
 def quicken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpError
 from prefect_integration_tests.backends.google_api import GoogleApi
 from prefect_integration_tests.backends.google_identity import GoogleIdentity
+from prefect_integration_tests.pool_runs import logs_of, state_of, until
 
-from ._cloud_run import EXECUTIONS, JOBS, Pool, logs_of, quicken, state_of, until
+from ._cloud_run import EXECUTIONS, JOBS, Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -10,8 +10,9 @@ from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpConflict, GcpUnavailable
 from prefect_integration_tests.backends.google_api import GoogleApi
 from prefect_integration_tests.backends.google_identity import GoogleIdentity
+from prefect_integration_tests.pool_runs import state_of
 
-from ._cloud_run import JOBS, PROJECT, REGION, Pool, quicken, state_of
+from ._cloud_run import JOBS, PROJECT, REGION, Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -13,8 +13,9 @@ from prefect.states import Completed, Pending, Running
 from prefect_integration_kit._job_reconciliation import JobReconciliation
 from prefect_integration_kit._job_sweep import JobSweep
 from prefect_integration_tests.backends.google_api import GoogleApi
+from prefect_integration_tests.pool_runs import state_of, until
 
-from ._cloud_run import SETTINGS, Pool, quicken, state_of, until
+from ._cloud_run import SETTINGS, Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -15,8 +15,9 @@ from prefect_gcp.settings import CloudRunV2WorkerSettings
 from prefect_integration_kit._job_poller import JobPoller
 from prefect_integration_tests.backends._google.run_store import RunStore
 from prefect_integration_tests.backends.google_api import GoogleApi
+from prefect_integration_tests.pool_runs import until
 
-from ._cloud_run import EXECUTIONS, JOBS, PROJECT, REGION, until
+from ._cloud_run import EXECUTIONS, JOBS, PROJECT, REGION
 
 COUNT = 200
 FAILED = 20

@@ -14,8 +14,9 @@ from prefect.states import Cancelled, Cancelling, Completed, Paused, Running
 from prefect_gcp.errors import GcpError, GcpInvalidRequest, GcpJobFailed
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.google_api import GoogleApi
+from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
 
-from ._cloud_run import PROJECT, REGION, Pool, Started, logs_of, quicken, state_of, until
+from ._cloud_run import PROJECT, REGION, Pool, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
+
+_NOT_IN_HOSTS = re.compile(r"[\s<>\"'\\{}|^`]")
 
 
 def is_loopback(host: str) -> bool:
@@ -46,6 +49,36 @@ def check_address(url: str, what: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
         raise ValueError(f"{what} must be https://host[:port], without a user, path or query.")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def host_address(host: str, field: str, example: str, what_is_sent: str = "the token") -> str:
+    """Make the address of a host that a user gave, with or without a scheme.
+
+    Args:
+        host: A host, with a port if need be. The scheme `https://` may stand in front of it; `http://` only if the host
+            is this machine.
+        field: Name of what the user gave, for messages.
+        example: A host as it should be given, for messages.
+        what_is_sent: The secret that is sent there, for messages.
+
+    Returns:
+        The address without a slash at the end, such as `https://example.com`.
+
+    Raises:
+        ValueError: If it is no host, or a secret would be sent in the clear.
+    """
+    given = host.strip()
+    address = given if "://" in given else f"https://{given}"
+    checked = check_address(address, f"{field} must be a host such as {example}. As an address it")
+    netloc = checked.partition("://")[2]
+    if _NOT_IN_HOSTS.search(netloc):
+        raise ValueError(f"{field} must be a host such as {example}, without spaces or quotes.")
+    if not may_have_tokens(checked):
+        raise ValueError(
+            f"{field} starts with http://, which would send {what_is_sent} in the clear. Leave the scheme out: "
+            "https is used."
+        )
+    return checked
 
 
 def check_endpoints(

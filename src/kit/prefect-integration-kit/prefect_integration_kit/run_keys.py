@@ -50,13 +50,31 @@ def run_key(request: Mapping[str, Any], *, counts_calls: bool = False) -> RunKey
     from prefect.context import TaskRunContext
 
     context = TaskRunContext.get()
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    digest = digest_of(request)
     run_id = uuid.uuid4() if context is None else context.task_run.id
     attempts = 1 if context is None else max(1, context.task_run.run_count)
-    if counts_calls and context is not None:
-        number = _count(run_id, attempts, digest)
-        digest = digest if number == 1 else hashlib.sha256(f"{digest}-{number}".encode()).hexdigest()[:8]
-    return RunKey(f"prefect-{run_id}-{digest}", attempts)
+    number = _count(run_id, attempts, digest) if counts_calls and context is not None else 1
+    return RunKey(key_text(run_id, digest, number), attempts)
+
+
+def digest_of(request: Mapping[str, Any]) -> str:
+    """Make eight digits that tell a request, which JSON can express, from another."""
+    return _short(json.dumps(request, sort_keys=True, default=str))
+
+
+def key_text(run_id: uuid.UUID, digest: str, number: int = 1) -> str:
+    """Make the text of a key.
+
+    Args:
+        run_id: The run that all attempts have in common.
+        digest: Tells its requests apart; see `digest_of`.
+        number: Which of several requests with the same digest it is.
+    """
+    return f"prefect-{run_id}-{digest if number == 1 else _short(f'{digest}-{number}')}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _count(run_id: uuid.UUID, attempt: int, digest: str) -> int:

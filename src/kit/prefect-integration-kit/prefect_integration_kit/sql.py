@@ -139,6 +139,38 @@ _LOOK_SECONDS = 0.05
 Execute = Callable[[Statement, threading.Event], Rows[RowT]]
 
 
+class Waiting(Generic[RowT]):
+    """Rows of a result that were read but not given yet."""
+
+    def __init__(self) -> None:
+        self._rows: list[RowT] = []
+        self._start = 0  # taking from the front of a list would move all that is behind
+
+    def take(self, size: int | None) -> list[RowT]:
+        """Take the first rows, all when `size` is `None`."""
+        end = None if size is None else self._start + size
+        taken = self._rows[self._start : end]
+        self._start += len(taken)
+        if self._start >= len(self._rows):
+            self._rows, self._start = [], 0
+        return taken
+
+    def split(self, rows: list[RowT], size: int | None) -> list[RowT]:
+        """Give the first rows of `rows`, and let the others wait. No row may wait already."""
+        if size is None or len(rows) <= size:
+            return rows
+        self._rows, self._start = rows, size
+        return rows[:size]
+
+    def give_back(self, rows: list[RowT]) -> None:
+        """Put rows that nobody got before those that wait."""
+        self._rows, self._start = rows + self._rows[self._start :], 0
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._rows, self._start = [], 0
+
+
 class _Cursor(Generic[RowT]):
     """A statement's result, and the rows of it that were read but not given yet."""
 
@@ -147,8 +179,7 @@ class _Cursor(Generic[RowT]):
         self._statement = statement
         self._execute = execute
         self._rows: Rows[RowT] | None = None
-        self._waiting: list[RowT] = []
-        self._start = 0  # of `_waiting`: taking from the front of a list would move all that is behind
+        self._waiting: Waiting[RowT] = Waiting()
         self.is_closed = False
 
     @property
@@ -159,7 +190,7 @@ class _Cursor(Generic[RowT]):
         """Take up to `size` rows, or all. If that fails, they wait for the next call."""
         if self._rows is None:
             self._rows = self._execute(self._statement, stop)
-        taken = self._take_waiting(size)
+        taken = self._waiting.take(size)
         try:
             while size is None or len(taken) < size:
                 if stop.is_set():
@@ -171,26 +202,15 @@ class _Cursor(Generic[RowT]):
         except BaseException:
             self.give_back(taken)
             raise
-        if size is not None and len(taken) > size:
-            self._waiting, self._start = taken, size
-            return taken[:size]
-        return taken
-
-    def _take_waiting(self, size: int | None) -> list[RowT]:
-        end = None if size is None else self._start + size
-        taken = self._waiting[self._start : end]
-        self._start += len(taken)
-        if self._start >= len(self._waiting):
-            self._waiting, self._start = [], 0
-        return taken
+        return self._waiting.split(taken, size)
 
     def give_back(self, rows: list[RowT]) -> None:
         """Put rows that nobody got before those that wait."""
-        self._waiting, self._start = rows + self._waiting[self._start :], 0
+        self._waiting.give_back(rows)
 
     def close(self) -> None:
         self.is_closed = True
-        self._waiting = []
+        self._waiting.clear()
         rows, self._rows = self._rows, None
         if rows is not None:
             rows.close()
@@ -205,15 +225,18 @@ class Cursors(Generic[RowT]):
     ```
     """
 
-    def __init__(self, execute: Execute[RowT]) -> None:
+    def __init__(self, execute: Execute[RowT], *, starts_again: bool = False) -> None:
         """Start without a cursor.
 
         Args:
             execute: Executes a statement, and blocks until its rows can be read. It is also given an event: when that
                 is set, nobody waits any more, and it should end what it started and raise. Several threads may call it
                 at a time, for different statements.
+            starts_again: Whether a fetch executes its statement again after one that gave no rows. Otherwise the end
+                stays the end until `reset`.
         """
         self._execute = execute
+        self._starts_again = starts_again
         self._lock = threading.Lock()
         self._cursors: dict[Hashable, _Cursor[RowT]] = {}
 
@@ -266,11 +289,15 @@ class Cursors(Generic[RowT]):
 
     def _take(self, cursor: _Cursor[RowT], statement: Statement, size: int | None, stop: threading.Event) -> list[RowT]:
         try:
-            return cursor.take(size, stop)
+            rows = cursor.take(size, stop)
         except BaseException:
             if not cursor.is_executed:  # a statement that failed is executed again by the next fetch
                 self._forget(statement, cursor)
             raise
+        if not rows and self._starts_again:
+            self._forget(statement, cursor)
+            cursor.close()
+        return rows
 
     def _locked(self, statement: Statement, stop: threading.Event | None = None) -> _Cursor[RowT]:
         """Find or make a statement's cursor, and hold its lock."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prefect_integration_kit.endpoints import check_address, check_endpoints, is_loopback, may_have_tokens
+from prefect_integration_kit.endpoints import check_address, check_endpoints, host_address, is_loopback, may_have_tokens
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,34 @@ def test_a_wrong_address_is_named_by_its_service() -> None:
     with pytest.raises(ValueError, match="endpoints: the address of 'arm' must"):
         check_endpoints({"blob": "https://example.com", "arm": "x"}, ("blob", "arm"), "endpoints")
     assert check_endpoints({"arm": "http://a/"}, ("arm",), "endpoints") == {"arm": "http://a"}
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("shop.example.com", "https://shop.example.com"),
+        (" https://shop.example.com:8443/ ", "https://shop.example.com:8443"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_host_becomes_an_address(host: str, address: str) -> None:
+    assert host_address(host, "domain", "shop.example.com") == address
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("http://shop.example.com", "the key in the clear"),
+        ("shop.example.com/path", "such as a.example.com"),
+        ("user:hunter2@shop.example.com", "without a user"),
+        ("shop .example.com", "without spaces"),
+        ("ftp://shop.example.com", "such as a.example.com"),
+        ("", "such as a.example.com"),
+    ],
+)
+def test_what_is_no_host_is_refused_and_not_repeated(host: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        host_address(host, "domain", "a.example.com", "the key")
+    assert str(caught.value).startswith("domain ")
+    assert "hunter2" not in str(caught.value)

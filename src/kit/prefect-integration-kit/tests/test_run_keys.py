@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow, task
 
-from prefect_integration_kit.run_keys import run_key
+from prefect_integration_kit.run_keys import digest_of, key_text, run_key
 
 
 def test_outside_of_a_task_each_call_has_its_own_key() -> None:
@@ -38,3 +38,12 @@ def test_retries_of_a_task_run_have_the_same_key_and_one_name_more(prefect_harne
     assert [first_again.text, second_again.text] == [first.text, second.text]
     assert len(list(retried.names())) == 2
     assert all(len(name) <= 63 for name in retried.names())
+
+
+def test_a_key_can_be_made_for_any_run() -> None:
+    run_id, digest = uuid.uuid4(), digest_of({"a": 1, "b": 2})
+    assert digest == digest_of({"b": 2, "a": 1}) != digest_of({"a": 1})
+    texts = [key_text(run_id, digest, number) for number in (1, 2, 3)]
+    assert texts[0] == f"prefect-{run_id}-{digest}"
+    assert len(set(texts)) == 3
+    assert {len(text) for text in texts} == {53}

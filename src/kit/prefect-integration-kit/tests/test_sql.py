@@ -40,11 +40,11 @@ class Numbers:
 class Database:
     """Executes statements, and remembers them."""
 
-    def __init__(self, make: Callable[[], Numbers]) -> None:
+    def __init__(self, make: Callable[[], Numbers], *, starts_again: bool = False) -> None:
         self.results: list[Numbers] = []
         self.errors: list[Exception] = []
         self._make = make
-        self.cursors: Cursors[int] = Cursors(self._execute)
+        self.cursors: Cursors[int] = Cursors(self._execute, starts_again=starts_again)
 
     def _execute(self, statement: Statement, stop: threading.Event) -> Numbers:
         if self.errors:
@@ -263,3 +263,11 @@ def test_the_size_of_a_fetch(size: int | None, expected: int):
 def test_a_bad_size_is_refused(size: Any, error: type[Exception], said: str):
     with pytest.raises(error, match=said):
         positive_size(size, 7)
+
+
+async def test_a_statement_starts_again_only_after_its_end_was_told(face: str) -> None:
+    database = Database(lambda: Numbers(4), starts_again=True)
+    fetched = [await database.fetch(face, 3, STATEMENT) for _ in range(5)]
+    assert fetched == [[0, 1, 2], [3], [], [0, 1, 2], [3]]
+    first, second = database.results
+    assert (first.closed, second.closed, len(database.cursors)) == (True, False, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from prefect_integration_kit.endpoints import check_address, is_loopback
+from prefect_integration_kit.endpoints import host_address, is_loopback
 
 _CELL = re.compile(r"^(?P<account>[^.]+)\.(?P<cell>[a-z]{2}\d+\.dbt\.com)$")
 _PORT = re.compile(r":\d+$")
@@ -29,18 +29,7 @@ def origin(domain: str, field: str = "domain") -> str:
     Raises:
         ValueError: If it is no host, or an API key would be sent in the clear.
     """
-    given = domain.strip()
-    address = given if "://" in given else f"https://{given}"
-    checked = check_address(address, f"{field} must be a host such as cloud.getdbt.com. As an address it")
-    host = _host(checked)
-    if re.search(r"[\s<>\"'\\{}|^`]", host):
-        raise ValueError(f"{field} must be a host such as cloud.getdbt.com, without spaces or quotes.")
-    if checked.startswith("http://") and not is_loopback(_PORT.sub("", host).strip("[]")):
-        raise ValueError(
-            f"{field} starts with http://, which would send the API key in the clear. Leave the scheme out: https is "
-            "used."
-        )
-    return checked
+    return host_address(domain, field, "cloud.getdbt.com", "the API key")
 
 
 def metadata_domain(domain: str) -> str:

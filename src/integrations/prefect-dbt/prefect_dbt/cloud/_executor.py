@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import httpx
 
+from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.logs import run_logger
 
 from ..core._executor import ExecutionResult, LogMessage, NodeArtifact
 from ._artifacts import read_artifact, read_artifact_if_any
-from ._faces import run_to_end
 from ._failures import cloud_errors
 from ._http import read_json
 from ._links import announce

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import os
-import ssl
 from typing import Any
 
 import httpx
 
-from prefect_integration_kit.waiting import Backoff, Verdict, retry_after_seconds
+from prefect_integration_kit.http_failures import (
+    REPEATABLE,
+    GarbledAnswer,
+    had_no_effect,
+    passing,
+    repeatable_if_refused,
+)
+from prefect_integration_kit.tls import httpx_context as tls
+from prefect_integration_kit.waiting import Backoff
 
 from ._shapes import as_dict
+
+__all__ = [
+    "ANSWER_SECONDS",
+    "BACKOFF",
+    "REPEATABLE",
+    "TIMEOUT",
+    "GarbledAnswer",
+    "authorization",
+    "check",
+    "explain",
+    "had_no_effect",
+    "passing",
+    "read_data",
+    "read_json",
+    "read_object",
+    "repeatable_if_refused",
+    "status_message",
+    "tls",
+]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 30.0
 TIMEOUT = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
@@ -21,16 +45,7 @@ TIMEOUT = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
 BACKOFF = Backoff(initial_seconds=0.5, maximum_seconds=10.0, deadline_seconds=60.0, max_attempts=6)
 """For one request: some tries within a minute."""
 
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods whose second request does nothing more than the first, https://httpwg.org/specs/rfc9110.html#idempotent.methods."""
-
-_TOO_MANY = 429
-_PASSING = frozenset({408, 425, _TOO_MANY, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530})
 _LARGE_BYTES = 256 * 1024
-
-
-class GarbledAnswer(httpx.HTTPError):
-    """An answer that should be JSON and is not, such as the page of a proxy."""
 
 
 def authorization(api_key: str) -> dict[str, str]:
@@ -44,42 +59,6 @@ def authorization(api_key: str) -> dict[str, str]:
         said = "is empty" if not key else "has characters that no API key has, such as spaces or line breaks"
         raise ValueError(f"api_key {said}. Copy it again from API tokens in dbt Cloud's account settings.")
     return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
-
-
-def tls() -> ssl.SSLContext:
-    """Give the TLS settings, which take long to make, as the environment wants them now."""
-    return _tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-
-
-@functools.lru_cache(maxsize=4)
-def _tls(_cert_file: str | None, _cert_dir: str | None) -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-def passing(exc: BaseException) -> Verdict:
-    """Say whether the same request may succeed later; a number of seconds is the server's Retry-After."""
-    if isinstance(exc, httpx.HTTPStatusError):
-        if exc.response.status_code not in _PASSING:
-            return False
-        asked = retry_after_seconds(exc.response.headers.get("Retry-After"))
-        return True if asked is None else asked
-    if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return False
-    if isinstance(exc, httpx.ConnectError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
-        return False
-    return isinstance(exc, httpx.TransportError | GarbledAnswer)
-
-
-def had_no_effect(exc: BaseException) -> bool:
-    """Say whether a failed request certainly did nothing: it never arrived, or was refused."""
-    if isinstance(exc, httpx.HTTPStatusError):
-        return exc.response.status_code < 500 and exc.response.status_code != 408
-    return isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
-
-
-def repeatable_if_refused(exc: BaseException) -> Verdict:
-    """As `passing`, for requests that must not be done twice."""
-    return passing(exc) if had_no_effect(exc) else False
 
 
 def check(response: httpx.Response) -> httpx.Response:

@@ -8,10 +8,10 @@ import httpx
 from prefect.blocks.abstract import JobBlock, JobRun
 from pydantic import Field
 
+from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import async_dispatch
 
 from ._artifacts import artifact_paths, read_artifact
-from ._faces import run_to_end
 from ._failures import cloud_errors
 from ._http import read_data
 from ._job_tasks import job_info

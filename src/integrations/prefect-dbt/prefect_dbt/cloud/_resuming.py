@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+
+from prefect_integration_kit.flow_calls import current_call
 
 from ._http import read_data, read_object
 from ._shapes import dicts_in
@@ -18,25 +18,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 10_000
 _lock = threading.Lock()
-_numbers: OrderedDict[tuple[Any, ...], dict[UUID, int]] = OrderedDict()
 _runs: OrderedDict[tuple[Any, ...], int] = OrderedDict()
-
-caller: ContextVar[tuple[UUID, int] | None] = ContextVar("dbt_cloud_caller", default=None)
-"""The task run or flow run that calls one of our flows, and how often it has been started."""
-
-
-def remember_caller() -> None:
-    """Note who calls, before Prefect's engine enters the flow."""
-    from prefect.context import FlowRunContext, TaskRunContext
-
-    task_context, flow_context = TaskRunContext.get(), FlowRunContext.get()
-    task_run = None if task_context is None else task_context.task_run
-    flow_run = None if flow_context is None else flow_context.flow_run
-    # Within a flow that a task calls, that task is still in the context.
-    if task_run is not None and (flow_run is None or task_run.flow_run_id == flow_run.id):
-        caller.set((task_run.id, task_run.run_count))
-    else:
-        caller.set(None if flow_run is None else (flow_run.id, flow_run.run_count))
 
 
 @dataclass(frozen=True)
@@ -75,23 +57,12 @@ def current_attempt(client: DbtCloudAdministrativeClient, job_id: int) -> Attemp
         client: Whose account has the job.
         job_id: The job.
     """
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
+    job = client.url_of(f"/jobs/{job_id}/")
+    call = current_call(job)
+    if call is None:
         return None
-    own = context.flow_run
-    calling = caller.get()
-    # Called by another run, each attempt of that one makes a new flow run: the order of the calls tells which is which.
-    scope, attempt = calling or (own.id, 0)
-    call = (scope, attempt, client.url_of(f"/jobs/{job_id}/"))
-    with _lock:
-        numbers = _numbers.setdefault(call, {})
-        number = numbers.setdefault(own.id, len(numbers))
-        if len(_numbers) > _REMEMBERED:
-            _numbers.popitem(last=False)
-    names = tuple(dict.fromkeys((str(own.id), str(scope))))
-    return Attempt((scope, call[2], number), names, attempt > 1 or own.run_count > 1)
+    names = tuple(dict.fromkeys((str(call.flow_run_id), str(call.scope))))
+    return Attempt((call.scope, job, call.number), names, call.is_retry)
 
 
 async def last_run(client: DbtCloudAdministrativeClient, job_id: int, attempt: Attempt) -> dict[str, Any] | None:

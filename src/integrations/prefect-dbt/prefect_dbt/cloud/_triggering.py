@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 
+from prefect_integration_kit.coroutines import known_before_cancel
 from prefect_integration_kit.logs import run_logger
 
 from . import _time
-from ._faces import known_before_cancel
 from ._http import BACKOFF, had_no_effect, passing, read_data, read_object
 from ._shapes import as_dict, dicts_in
 from .clients import trigger_fields

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ._awaitable import AwaitableDict
+from prefect_integration_kit.awaitables import AwaitableDict
+from prefect_integration_kit.flow_faces import async_flow
+
 from ._commands import ASSET_MATERIALIZATION_COMMANDS, EXE_COMMANDS, SUCCESSFUL_DBT_NODE_STATUSES
-from ._flows import async_flow
 from ._job_block import DbtCloudJob, DbtCloudJobRun
 from ._job_tasks import (
     create_dbt_cloud_job,

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from prefect.cache_policies import NO_CACHE
 
 from prefect_integration_kit.dispatch import async_task
+from prefect_integration_kit.flow_faces import async_flow
 
 from ._artifacts import artifact_paths, read_artifact
 from ._failures import cloud_errors, retried, retried_if_passing
-from ._flows import async_flow
 from ._http import read_data
 from ._watching import Patience, watch
 from .credentials import DbtCloudCredentials

@@ -103,8 +103,10 @@ def _connection(connector: SnowflakeConnector) -> dict[str, Any]:
     if credentials.authenticator == "workload_identity":
         configs["workload_identity_provider"] = credentials.workload_identity_provider
     if credentials.private_key is not None:
-        configs["private_key"] = _private_key(credentials.private_key.get_secret_value())
-        configs["private_key_passphrase"] = credentials.private_key_passphrase
+        key = _private_key(credentials.private_key.get_secret_value())
+        configs["private_key"] = key
+        if "ENCRYPTED" in key or not key.startswith("-----BEGIN"):  # dbt's adapter refuses one that is not needed
+            configs["private_key_passphrase"] = credentials.private_key_passphrase
     elif credentials.private_key_path is not None:
         configs["private_key_path"] = credentials.private_key_path.expanduser()
         configs["private_key_passphrase"] = credentials.private_key_passphrase

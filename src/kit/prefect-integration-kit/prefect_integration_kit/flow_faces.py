@@ -1,4 +1,4 @@
-"""Async flows that sync flows and tasks may call, too."""
+"""Async flows that sync flows and tasks may call, too: what `dispatch.async_task` is for tasks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import prefect
 
+from prefect_integration_kit.awaitables import awaitable
+from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import is_in_sync_run
-
-from ._faces import run_to_end
-from ._resuming import remember_caller
+from prefect_integration_kit.flow_calls import remember_caller
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +22,8 @@ R = TypeVar("R")
 class Flow(prefect.Flow[P, R], Generic[P, R]):
     """An async flow that the body of a sync flow or sync task may call without `await`.
 
-    Outside of a run a call always returns a coroutine, so that `asyncio.run(flow(...))` works.
+    Outside of a run a call always returns a coroutine, so that `asyncio.run(flow(...))` works; in a sync run that
+    works, too, since what a call returns may be awaited once more. `flow_calls` knows who calls.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -30,8 +31,9 @@ class Flow(prefect.Flow[P, R], Generic[P, R]):
         wants_sync: bool | None = kwargs.pop("_sync", None)
         is_sync = is_in_sync_run() if wants_sync is None else wants_sync
         remember_caller()
-        call: Callable[..., Any] = self._sibling() if is_sync else super().__call__
-        return call(*args, **kwargs)
+        if is_sync:
+            return awaitable(self._sibling()(*args, **kwargs))
+        return super().__call__(*args, **kwargs)
 
     def _sibling(self) -> prefect.Flow[..., Any]:
         sibling: Any = copy.copy(self)

@@ -1,4 +1,4 @@
-"""Coroutines that sync callers may run, too, and that tidy up when their caller is interrupted."""
+"""Coroutines that sync callers may run, too, and that tidy up when their caller is interrupted or cancelled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_to_end(coroutine: Coroutine[Any, Any, R]) -> R:
     """
     work = _Work(coroutine)
     context = copy_context()
-    threading.Thread(target=lambda: context.run(work.run), name="dbt-cloud-call", daemon=True).start()
+    threading.Thread(target=lambda: context.run(work.run), name="prefect-integration-call", daemon=True).start()
     try:
         # In short waits: what Prefect throws into a thread, as a task's time-out, arrives between them only.
         while not work.ended.wait(_WAIT_SECONDS):
