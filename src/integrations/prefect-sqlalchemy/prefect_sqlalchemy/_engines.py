@@ -1,0 +1,202 @@
+"""Engines of SQLAlchemy as this package makes them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from prefect.logging import get_logger
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import StaticPool
+
+from prefect_integration_kit.waiting import Backoff
+
+from ._urls import missing_driver, secrets_of, shown, subject_of, without_secret_options
+from .errors import DatabaseArgumentInvalid, DatabaseBusy, database_errors
+from .settings import SqlAlchemySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine.url import URL
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+_CONNECT_SECONDS = 30
+_LOOK_SECONDS = 0.05
+# The argument by which a driver ends a connection attempt that nobody answers; others have a default of their own.
+_TIMEOUTS = {"psycopg2": "connect_timeout", "psycopg": "connect_timeout", "mysqldb": "connect_timeout"}
+_IN_PROCESS = frozenset({"sqlite", "duckdb"})
+
+
+class Target:
+    """The database that a connector is for.
+
+    Args:
+        url: Its URL.
+        connect_args: Further arguments of the driver.
+    """
+
+    def __init__(self, url: URL, connect_args: Mapping[str, Any] | None) -> None:
+        self.url, moved = without_secret_options(url)
+        self.connect_args = {**moved, **(connect_args or {})}
+        self.subject = subject_of(url)
+        self.secrets = secrets_of(url, connect_args)
+        database = url.database or ""
+        is_memory = database in ("", ":memory:") or url.query.get("mode") == "memory" or ":memory:" in database
+        # One connection for all: another one would be to another database.
+        self.is_single = url.get_backend_name() in _IN_PROCESS and is_memory
+        self._is_taken = threading.Event()
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    def errors(self, note: str = "", row: int | None = None) -> AbstractContextManager[None]:
+        """Translate what is raised within; see `database_errors`."""
+        return database_errors(self.subject, self.secrets, note, row)
+
+    def engine(self, **options: Any) -> Engine:
+        """Make an engine; it connects when it is first used.
+
+        Args:
+            options: Further arguments of `sqlalchemy.create_engine`.
+
+        Raises:
+            DatabaseDriverMissing: If the driver is not installed.
+            DatabaseUrlUnsupported: If SQLAlchemy has no such dialect.
+        """
+        with self._making():
+            return create_engine(self.url, **self._options(options, is_async=False))
+
+    def async_engine(self, **options: Any) -> AsyncEngine:
+        """Make an asynchronous engine; see `engine`."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        if self.url.get_driver_name() == "aiosqlite":
+            logging.getLogger("aiosqlite").addFilter(_without_values)
+        with self._making():
+            return create_async_engine(self.url, **self._options(options, is_async=True))
+
+    @contextmanager
+    def _making(self) -> Generator[None, None, None]:
+        try:
+            with self.errors():
+                try:
+                    yield
+                except ImportError as exc:
+                    raise missing_driver(exc, self.url) from exc
+        except TypeError as exc:  # what SQLAlchemy raises for an argument that it does not know
+            raise DatabaseArgumentInvalid(f"{self.subject}: {exc}") from exc
+
+    def _options(self, options: dict[str, Any], *, is_async: bool) -> dict[str, Any]:
+        backend, driver = self.url.get_backend_name(), self.url.get_driver_name()
+        arguments = dict(self.connect_args)
+        made: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": backend not in _IN_PROCESS}
+        timeout = _TIMEOUTS.get(driver)
+        if timeout and timeout not in self.url.query:
+            arguments.setdefault(timeout, _CONNECT_SECONDS)
+        if backend == "sqlite" and not is_async and "check_same_thread" not in self.url.query:
+            arguments.setdefault("check_same_thread", False)  # the async forms run in threads
+        if self.is_single and "poolclass" not in options and "creator" not in options:
+            made["poolclass"] = StaticPool
+        return {**made, **options, "connect_args": {**arguments, **options.get("connect_args", {})}}
+
+    @contextmanager
+    def taken(self) -> Generator[None, None, None]:
+        """Keep others from the only connection while a transaction is open on it."""
+        self.check_free()
+        if self.is_single:
+            self._is_taken.set()
+        try:
+            yield
+        finally:
+            self._is_taken.clear()
+
+    def check_free(self) -> None:
+        """Refuse to disturb the transaction that has the only connection.
+
+        Raises:
+            DatabaseBusy: If there is one.
+        """
+        if self._is_taken.is_set():
+            raise DatabaseBusy(
+                f"{self.subject}: an in-memory database has one connection, which an open transaction has. "
+                "Use the methods of the transaction, or a file.",
+                subject=self.subject,
+            )
+
+    def backoff(self) -> Backoff:
+        """How often connecting is repeated."""
+        return Backoff(
+            initial_seconds=0.1, maximum_seconds=2.0, deadline_seconds=SqlAlchemySettings().connect_retry_seconds
+        )
+
+    def report(self, exc: Exception, seconds: float) -> None:
+        """Log that connecting is tried again."""
+        get_logger(__name__).warning(
+            "%s: cannot connect (%s); trying again in %.1f seconds.", self.subject, type(exc).__name__, seconds
+        )
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Let aiosqlite log which function it calls, and not the values of the statement."""
+    if record.levelno <= logging.DEBUG:
+        record.msg, record.args = record.msg.partition("%")[0].strip(), None
+    return True
+
+
+def checked_out(engine: Engine) -> int:
+    """Say how many connections of an engine's pool are in use; 0 if its pool does not count.
+
+    Args:
+        engine: The engine.
+    """
+    count: Callable[[], int] | None = getattr(engine.pool, "checkedout", None)
+    return max(0, count()) if count else 0
+
+
+@contextmanager
+def interrupting(connection: Connection, stop: threading.Event | None) -> Generator[None, None, None]:
+    """Stop a statement at the database when nobody waits for it any more.
+
+    Args:
+        connection: Where it is executed.
+        stop: Is set then.
+    """
+    if stop is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(_LOOK_SECONDS):
+            if stop.is_set():
+                _interrupt(connection)
+                return
+
+    watcher = threading.Thread(target=watch, name="prefect-sqlalchemy-interrupt", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def _interrupt(connection: Connection) -> None:
+    """Tell the driver, or the server by another connection; a driver that cannot is waited for."""
+    try:
+        driver: Any = connection.connection.dbapi_connection
+        if connection.dialect.name in ("mysql", "mariadb") and hasattr(driver, "thread_id"):
+            with connection.engine.connect() as other:
+                other.execute(text("KILL QUERY :number"), {"number": driver.thread_id()})
+            return
+        for name in ("interrupt", "cancel"):  # SQLite and DuckDB; psycopg and oracledb
+            if callable(getattr(driver, name, None)):
+                getattr(driver, name)()
+                return
+    except Exception as exc:  # noqa: BLE001 - it may have ended by itself just now; whoever cancelled is told so
+        get_logger(__name__).debug("A statement could not be stopped: %s", type(exc).__name__)
