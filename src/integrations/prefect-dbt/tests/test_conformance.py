@@ -54,7 +54,7 @@ with warnings.catch_warnings():
 
 class TestBlocks(BlockSuite):
     package = "prefect_dbt"
-    holding_connectors = frozenset({"PostgresTargetConfigs", "SnowflakeTargetConfigs"})
+    holding_connectors = frozenset({"PostgresTargetConfigs"})
     plain_entries = frozenset({"type", "project_id", "client_email", "token_uri"})  # of a service account
 
     def make(self, cls: type[Block], canary: str) -> Block:

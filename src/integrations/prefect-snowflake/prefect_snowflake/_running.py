@@ -1,0 +1,367 @@
+"""Statements on their way: submitted, watched, and cancelled by their ID when nobody waits any more.
+
+A statement is handed to Snowflake to run by itself, so that its ID is known at once; then its status is asked until it
+has ended. Statements that change the session, or move files, cannot run so: they run in a thread, and are cancelled by
+the ID of their request.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.redact import Redactor, secrets_in
+from prefect_integration_kit.sql import FetchStopped
+
+from ._query_tags import query_url, run_tag, tagged
+from .errors import SnowflakeError, SnowflakeInvalidRequest, SnowflakeQueryTimeout, snowflake_errors
+from .settings import SnowflakeSettings
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector.cursor import SnowflakeCursor
+
+    from .credentials import SnowflakeCredentials
+
+R = TypeVar("R")
+
+_COMMENT = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
+# Of the session, of its transaction, of files; and those whose answer is there at once.
+_DIRECT = re.compile(
+    r"(?:use|set|unset|begin|start|commit|rollback|put|get|list|ls|remove|rm|show|describe|desc|explain|"
+    r"alter\s+session)\b",
+    re.IGNORECASE,
+)
+_DIRECT_OPTIONS = ("num_statements", "file_stream", "_describe_only", "_no_results", "_is_put_get", "_bind_stage")
+_FIRST_LOOK_SECONDS = 0.01
+_NO_DATA_SECONDS = 60.0
+_JOIN_SECONDS = 0.05
+_SUBMISSION_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a statement runs in.
+
+    Attributes:
+        account: Identifier of the account, for addresses.
+        poll_seconds: The most seconds between two looks.
+        session_parameters: Parameters of the session.
+        redactor: Masks secrets.
+        tag: Query tag of the run that waits; taken by the caller's thread.
+    """
+
+    account: str
+    poll_seconds: float
+    session_parameters: Mapping[str, Any] | None = field(default=None, repr=False)
+    redactor: Redactor = field(default_factory=lambda: Redactor(()), repr=False)
+    tag: str | None = field(default_factory=lambda: run_tag() if SnowflakeSettings().query_tag_enabled else None)
+
+    @classmethod
+    def of(cls, credentials: SnowflakeCredentials, poll_seconds: float) -> Surroundings:
+        """Describe what a statement runs in that these credentials log in for, and the caller waits for."""
+        return cls(
+            account=credentials.account,
+            poll_seconds=poll_seconds,
+            session_parameters=credentials.session_parameters,
+            redactor=Redactor(secrets_in(credentials)),
+        )
+
+
+def open_cursor(connection: SnowflakeConnection, cursor_type: Any) -> SnowflakeCursor:
+    """Open a cursor.
+
+    Args:
+        connection: The connection.
+        cursor_type: Its class; `SnowflakeCursor` when `None`.
+    """
+    with snowflake_errors("A cursor"):
+        return connection.cursor() if cursor_type is None else connection.cursor(cursor_type)
+
+
+def first_words(operation: str) -> str:
+    """Give a statement without the white space and the comments before it."""
+    return operation[cast("re.Match[str]", _COMMENT.match(operation)).end() :]
+
+
+def runs_directly(operation: str, options: Mapping[str, Any]) -> bool:
+    """Say whether a statement cannot be handed over to run by itself.
+
+    Args:
+        operation: The statement.
+        options: Options of the cursor's `execute`.
+    """
+    if any(options.get(name) is not None for name in _DIRECT_OPTIONS):
+        return True
+    return _DIRECT.match(first_words(operation)) is not None
+
+
+def check_operation(operation: object) -> str:
+    """Refuse an empty statement.
+
+    Args:
+        operation: The statement.
+
+    Raises:
+        SnowflakeInvalidRequest: If it is none.
+    """
+    if not isinstance(operation, str) or not first_words(operation).strip("; \t\r\n"):
+        raise SnowflakeInvalidRequest(f"The operation is {operation!r}; give a statement of SQL.")
+    return operation
+
+
+def execute(
+    cursor: SnowflakeCursor,
+    operation: str,
+    parameters: Any,
+    options: Mapping[str, Any],
+    surroundings: Surroundings,
+    stop: threading.Event,
+    *,
+    wants_rows: bool = True,
+) -> None:
+    """Execute a statement, and wait for its end.
+
+    Args:
+        cursor: Gets the rows.
+        operation: The statement.
+        parameters: Values for its placeholders.
+        options: Options of the cursor's `execute`; `timeout` is in seconds.
+        surroundings: What it runs in.
+        stop: When it is set, the statement is cancelled.
+        wants_rows: Whether the cursor must give rows afterwards.
+
+    Raises:
+        SnowflakeError: If the statement fails.
+        FetchStopped: If `stop` was set.
+    """
+    operation = check_operation(operation)
+    untyped: Any = cursor
+    given = tagged(options, surroundings.tag, surroundings.session_parameters)
+    deadline = _deadline(given.pop("timeout", None))
+    if runs_directly(operation, given):
+        _run_directly(
+            cursor, operation, lambda: untyped.execute(operation, parameters, **given), surroundings, stop, deadline
+        )
+        return
+    given["_exec_async"] = True
+    submission = _Direct(cursor, operation, surroundings, is_submission=True)
+    try:
+        submission.run(lambda: untyped.execute(operation, parameters, **given), stop, deadline)
+        query_id = _known_id(cursor)
+        _wait_for_query(cursor.connection, query_id, surroundings, stop, deadline)
+    except BaseException as exc:
+        # Wherever an interruption strikes: what was handed over and has not ended is cancelled.
+        why = _reason_to_cancel(exc)
+        if why is not None and cursor.sfqid is not None and not submission.was_aborted:
+            _bounded(partial(cursor.abort_query, cursor.sfqid), f"Query {cursor.sfqid}", why)
+        raise
+    if wants_rows:
+        with snowflake_errors(f"Query {query_id}"):
+            cursor.get_results_from_sfqid(query_id)
+
+
+def execute_many(
+    cursor: SnowflakeCursor,
+    operation: str,
+    sequence: Sequence[Any],
+    surroundings: Surroundings,
+    stop: threading.Event,
+) -> None:
+    """Execute a statement for each set of parameters.
+
+    Args:
+        cursor: A cursor.
+        operation: The statement.
+        sequence: The sets; those of an INSERT are sent together.
+        surroundings: What it runs in.
+        stop: When it is set, the statement under way is cancelled.
+
+    Raises:
+        SnowflakeError: If one fails.
+        FetchStopped: If `stop` was set.
+    """
+    given = tagged({}, surroundings.tag, surroundings.session_parameters)
+    _run_directly(cursor, operation, lambda: cursor.executemany(operation, sequence, **given), surroundings, stop, None)
+
+
+def _deadline(timeout: Any) -> float | None:
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0:
+        raise SnowflakeInvalidRequest(f"timeout is {timeout!r}; it must be a number of seconds.")
+    return time.monotonic() + timeout if timeout else None
+
+
+def _run_directly(
+    cursor: SnowflakeCursor,
+    operation: str,
+    call: Callable[[], Any],
+    surroundings: Surroundings,
+    stop: threading.Event,
+    deadline: float | None,
+) -> None:
+    _Direct(cursor, operation, surroundings).run(call, stop, deadline)
+    if cursor.sfqid:
+        url = query_url(surroundings.account, cursor.sfqid)
+        run_logger(__name__).debug("Executed query %s: %s", cursor.sfqid, url)
+
+
+class _Direct:
+    """A call of the cursor that blocks: it is made in a thread, and this one waits."""
+
+    def __init__(
+        self, cursor: SnowflakeCursor, operation: str, surroundings: Surroundings, *, is_submission: bool = False
+    ) -> None:
+        self._cursor = cursor
+        self._connection: SnowflakeConnection = cursor.connection
+        self._operation = operation
+        self._surroundings = surroundings
+        self._is_submission = is_submission
+        self.was_aborted = False
+        self._subject = "Statement"
+
+    def run(self, call: Callable[[], R], stop: threading.Event, deadline: float | None) -> R:
+        results: list[R] = []
+        errors: list[BaseException] = []
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                results.append(call())
+            except BaseException as exc:  # noqa: BLE001 - raised by the thread that waits
+                errors.append(exc)
+            finally:
+                done.set()
+
+        threading.Thread(target=work, name="snowflake-statement", daemon=True).start()
+        try:
+            self._wait(done, stop, deadline)
+        except BaseException:
+            limit = SnowflakeSettings().cancel_timeout_seconds
+            if self._is_submission:  # its answer is on the way, with the ID to cancel by
+                done.wait(min(_SUBMISSION_SECONDS, limit))
+            if not done.is_set():
+                self._abort()
+                done.wait(limit)
+            raise
+        if errors:
+            with snowflake_errors(self._subject):
+                raise self._cleaned(errors[0])
+        return results[0]
+
+    def _wait(self, done: threading.Event, stop: threading.Event, deadline: float | None) -> None:
+        while not done.wait(_JOIN_SECONDS):
+            if stop.is_set():
+                raise FetchStopped
+            if deadline is not None and time.monotonic() >= deadline:
+                raise _timed_out(self._subject)
+
+    def _cleaned(self, exc: BaseException) -> BaseException:
+        """Take values out of an error of the connector, which holds the statement as it was sent."""
+        if getattr(exc, "query", None) is not None:
+            vars(exc)["query"] = self._operation
+        message = getattr(exc, "msg", None)
+        if isinstance(message, str) and self._surroundings.redactor.found_in(message):
+            vars(exc)["msg"] = self._surroundings.redactor.redact(message)
+        return exc
+
+    def _abort(self) -> None:
+        request_id = getattr(self._cursor, "_request_id", None)
+        rest: Any = self._connection.rest
+        if request_id is None or rest is None:
+            return
+        self.was_aborted = True
+        # https://github.com/snowflakedb/snowflake-connector-python: how the connector itself cancels on Ctrl-C.
+        url = f"/queries/v1/abort-request?requestId={uuid.uuid4()}"
+        body = {"sqlText": self._operation, "requestId": str(request_id)}
+        _bounded(lambda: rest.request(url, body), f"The statement of request {request_id}", "it was interrupted")
+
+
+def _known_id(cursor: SnowflakeCursor) -> str:
+    if cursor.sfqid is None:
+        raise SnowflakeError("Snowflake has given no ID to the statement.")
+    return cursor.sfqid
+
+
+def _reason_to_cancel(exc: BaseException) -> str | None:
+    """Say why a query must be cancelled; `None` if it has ended."""
+    if isinstance(exc, FetchStopped):
+        return "nobody waits for it any more"
+    if isinstance(exc, SnowflakeQueryTimeout) and exc.errno is None:  # ours
+        return "its time is up"
+    return None if isinstance(exc, SnowflakeError) else "the run was interrupted"
+
+
+def _wait_for_query(
+    connection: SnowflakeConnection,
+    query_id: str,
+    surroundings: Surroundings,
+    stop: threading.Event,
+    deadline: float | None,
+) -> None:
+    """Wait for the end of a query that runs by itself."""
+    run_logger(__name__).info("Started query %s: %s", query_id, query_url(surroundings.account, query_id))
+    from snowflake.connector.constants import QueryStatus
+
+    subject = f"Query {query_id}"
+    unknown_until = time.monotonic() + _NO_DATA_SECONDS
+    for seconds in _pace(surroundings.poll_seconds):
+        with snowflake_errors(subject):
+            status = connection.get_query_status(query_id)
+            if not connection.is_still_running(status):
+                if connection.is_an_error(status):
+                    connection.get_query_status_throw_if_error(query_id)
+                return
+        if status is not QueryStatus.NO_DATA:
+            unknown_until = time.monotonic() + _NO_DATA_SECONDS
+        elif time.monotonic() >= unknown_until:
+            raise SnowflakeError(f"{subject}: Snowflake has said nothing of it for {_NO_DATA_SECONDS:g} s.")
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise _timed_out(subject)
+        if stop.wait(seconds if left is None else min(seconds, left)):
+            raise FetchStopped
+
+
+def _timed_out(subject: str) -> SnowflakeQueryTimeout:
+    return SnowflakeQueryTimeout(
+        f"{subject}: it has not ended within its timeout and was cancelled. {SnowflakeQueryTimeout.remedy}"
+    )
+
+
+def _pace(most: float) -> Iterator[float]:
+    """Look often at first, so that short queries end at once, then ever more seldom."""
+    seconds = min(_FIRST_LOOK_SECONDS, most)
+    while True:
+        yield seconds
+        seconds = min(seconds * 1.5, most)
+
+
+def _bounded(abort: Callable[[], Any], subject: str, why: str) -> None:
+    """Cancel a query; what goes wrong is only told, since the caller is about to raise the reason."""
+    said: list[Any] = []
+
+    def work() -> None:
+        try:
+            said.append(abort())
+        except Exception as exc:  # noqa: BLE001 - whatever the connector raises
+            said.append(exc)
+
+    thread = threading.Thread(target=work, name="snowflake-cancel", daemon=True)
+    thread.start()
+    thread.join(SnowflakeSettings().cancel_timeout_seconds)
+    logger = run_logger(__name__)
+    if not said:
+        logger.warning("%s could not be cancelled in time. It may run on.", subject)
+    elif isinstance(said[0], Exception) or said[0] is False:
+        logger.warning("%s could not be cancelled (%s). It may run on.", subject, type(said[0]).__name__)
+    else:
+        logger.info("Cancelled %s, because %s", subject[0].lower() + subject[1:], why)

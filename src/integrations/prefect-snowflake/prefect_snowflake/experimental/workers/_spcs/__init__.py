@@ -1,0 +1,1 @@
+"""Parts of the worker of Snowpark Container Services."""

@@ -1,0 +1,204 @@
+"""Each documented way to log in reaches the service, and what cannot work is refused early."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from prefect_snowflake import (
+    SnowflakeCredentials,
+    SnowflakeCredentialsError,
+    SnowflakeLoginRefused,
+    SnowflakeUnavailable,
+)
+
+
+def login(server: Any, **fields: Any) -> dict[str, Any]:
+    SnowflakeCredentials(**{**server.address(), **fields}).get_client().close()
+    return server.logins[-1]
+
+
+def test_by_password(snowflake_server: Any) -> None:
+    sent = login(snowflake_server, user="fake", password="snow", role="LOADER", autocommit=False)
+    assert (sent["LOGIN_NAME"], sent["PASSWORD"]) == ("fake", "snow")
+    assert sent["query"]["roleName"] == "LOADER"
+    assert sent["SESSION_PARAMETERS"]["AUTOCOMMIT"] is False
+    assert sent["CLIENT_ENVIRONMENT"]["APPLICATION"] == "Prefect_Snowflake_Collection"
+
+
+def test_by_second_factor(snowflake_server: Any) -> None:
+    fields = {"user": "fake", "password": "snow", "passcode": "123456"}
+    sent = login(snowflake_server, authenticator="username_password_mfa", **fields)
+    assert (sent["PASSWORD"], sent["EXT_AUTHN_DUO_METHOD"], sent["PASSCODE"]) == ("snow", "passcode", "123456")
+    assert "CLIENT_REQUEST_MFA_TOKEN" in sent["SESSION_PARAMETERS"]
+
+
+def test_by_oauth_token(snowflake_server: Any) -> None:
+    snowflake_server.accounts.oauth_tokens.add("t1")
+    sent = login(snowflake_server, authenticator="oauth", token="t1")
+    assert (sent["AUTHENTICATOR"], sent["TOKEN"]) == ("OAUTH", "t1")
+
+
+def test_by_oauth_client(snowflake_server: Any) -> None:
+    snowflake_server.accounts.oauth_clients["etl"] = "s3cret"
+    address = f"http://127.0.0.1:{snowflake_server.port}/oauth/token-request"
+    fields = {"oauth_client_id": "etl", "oauth_client_secret": "s3cret", "oauth_token_request_url": address}
+    sent = login(snowflake_server, user="etl", authenticator="oauth_client_credentials", role="R", **fields)
+    assert sent["AUTHENTICATOR"] == "OAUTH"
+    assert sent["TOKEN"].startswith("oauth-")
+    asked = snowflake_server.token_requests[-1]
+    assert (asked["grant_type"], asked["client"], asked["scope"]) == ("client_credentials", "etl", "session:role:R")
+
+
+def test_by_programmatic_access_token(snowflake_server: Any) -> None:
+    snowflake_server.accounts.access_tokens.add("pat")
+    sent = login(snowflake_server, user="fake", authenticator="programmatic_access_token", token="pat")
+    assert (sent["AUTHENTICATOR"], sent["TOKEN"]) == ("PROGRAMMATIC_ACCESS_TOKEN", "pat")
+
+
+def test_by_workload_identity_of_oidc(snowflake_server: Any) -> None:
+    import jwt
+
+    token = jwt.encode({"iss": "https://issuer", "sub": "flow", "aud": "snowflakecomputing.com"}, "k" * 32)
+    snowflake_server.accounts.identity_tokens.add(token)
+    fields = {"authenticator": "workload_identity", "workload_identity_provider": "oidc", "token": token}
+    sent = login(snowflake_server, **fields)
+    assert (sent["AUTHENTICATOR"], sent["PROVIDER"], sent["TOKEN"]) == ("WORKLOAD_IDENTITY", "OIDC", token)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"authenticator": "externalbrowser"}, "EXTERNALBROWSER"),
+        (
+            {"authenticator": "okta_endpoint", "endpoint": "https://acme.okta.com", "password": "p"},
+            "https://acme.okta.com",
+        ),
+    ],
+    ids=["browser", "okta"],
+)
+def test_single_sign_on_begins_at_snowflake(snowflake_server: Any, fields: Any, sent: str) -> None:
+    with pytest.raises(SnowflakeLoginRefused):
+        login(snowflake_server, user="fake", **fields)
+    assert snowflake_server.authenticator_requests[-1]["AUTHENTICATOR"] == sent
+
+
+def test_a_token_file_is_read_at_each_login(snowflake_server: Any, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    snowflake_server.accounts.oauth_tokens.update({"t1", "t2"})
+    credentials = SnowflakeCredentials(authenticator="oauth", token_file_path=path, **snowflake_server.address())
+    for token in ("t1", "t2"):
+        path.write_text(f"{token}\n")
+        credentials.get_client().close()
+        assert snowflake_server.logins[-1]["TOKEN"] == token
+
+
+def test_a_token_provider_is_asked_at_each_login(snowflake_server: Any) -> None:
+    tokens = iter(["t1", SecretStr("t2")])
+    snowflake_server.accounts.oauth_tokens.update({"t1", "t2"})
+    credentials = SnowflakeCredentials.with_token_provider(lambda: next(tokens), **snowflake_server.address())
+    credentials.get_client().close()
+    credentials.get_client().close()
+    assert [sent["TOKEN"] for sent in snowflake_server.logins] == ["t1", "t2"]
+
+
+async def test_both_faces_open_connections(snowflake_server: Any, call: Any) -> None:
+    credentials = SnowflakeCredentials(user="fake", password="snow", **snowflake_server.address())
+    connection = await call(credentials, "get_client", database="D")
+    assert not connection.is_closed()
+    connection.close()
+
+
+def test_session_parameters_and_threads_reach_the_session(snowflake_server: Any) -> None:
+    """The connector's prefetch threads can be set (snowflake-connector#2213)."""
+    sent = login(
+        snowflake_server,
+        user="fake",
+        password="snow",
+        session_parameters={"TIMEZONE": "UTC"},
+        client_prefetch_threads=2,
+    )
+    assert sent["SESSION_PARAMETERS"]["TIMEZONE"] == "UTC"
+    assert sent["SESSION_PARAMETERS"]["CLIENT_PREFETCH_THREADS"] == 2
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"user": "u"}, "'snowflake', which needs `password` or `private_key` or `private_key_path`"),
+        ({"password": "p"}, "'snowflake', which needs `user`"),
+        ({"user": "u", "authenticator": "snowflake_jwt"}, "needs `private_key` or `private_key_path`"),
+        ({"authenticator": "oauth"}, "'oauth', which needs `token` or `token_file_path`"),
+        ({"authenticator": "programmatic_access_token"}, "needs `token` or `token_file_path`"),
+        ({"authenticator": "oauth_client_credentials", "oauth_client_id": "i"}, "needs `oauth_client_secret`"),
+        ({"authenticator": "workload_identity"}, "needs `workload_identity_provider`"),
+        ({"authenticator": "workload_identity", "workload_identity_provider": "oidc"}, "'oidc', which needs `token`"),
+        ({"user": "u", "password": "p", "authenticator": "okta_endpoint"}, "needs `endpoint`"),
+        ({"user": "u", "password": "p", "endpoint": "acme.okta.com"}, "must start with https://"),
+        ({"user": "u", "authenticator": "username_password_mfa"}, "needs `password`"),
+        ({"authenticator": "oauth", "token": "t", "token_file_path": "f"}, "both given"),
+        ({"user": "u", "private_key": b"k", "private_key_path": "f"}, "both given"),
+        ({"user": "u", "password": "p", "authenticator": "magic"}, "authenticator"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_what_does_not_fit_together_is_refused_at_once(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        SnowflakeCredentials(account="a", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"user": "fake", "password": "{}"}, "Incorrect username or password"),
+        ({"authenticator": "oauth", "token": "{}"}, "Invalid OAuth access token"),
+        ({"user": "fake", "authenticator": "programmatic_access_token", "token": "{}"}, "token is invalid"),
+        ({"user": "fake", "password": "{}", "authenticator": "username_password_mfa"}, "Incorrect username"),
+    ],
+    ids=["password", "oauth", "access-token", "mfa"],
+)
+async def test_a_wrong_secret_is_refused_and_not_said(
+    snowflake_server: Any, call: Any, canary: str, no_canary_leaks: Any, fields: dict[str, str], said: str
+) -> None:
+    given: dict[str, Any] = {name: value.format(canary) for name, value in fields.items()}
+    credentials = SnowflakeCredentials(**given, **snowflake_server.address())
+    with pytest.raises(SnowflakeLoginRefused, match=f"Login to Snowflake account 'fakesnow': .*{said}") as caught:
+        await call(credentials, "get_client")
+    no_canary_leaks.add_error(caught.value)
+    assert isinstance(caught.value, PermissionError)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_an_expired_token_says_so(snowflake_server: Any) -> None:
+    snowflake_server.accounts.expired_tokens.add("old")
+    with pytest.raises(SnowflakeLoginRefused, match="token expired"):
+        login(snowflake_server, authenticator="oauth", token="old")
+
+
+def test_a_role_that_is_not_granted_is_named(snowflake_server: Any) -> None:
+    snowflake_server.accounts.roles = {"LOADER"}
+    with pytest.raises(SnowflakeLoginRefused, match="Role 'BOSS'"):
+        login(snowflake_server, user="fake", password="snow", role="BOSS")
+
+
+def test_a_host_that_cannot_be_reached_is_named() -> None:
+    credentials = SnowflakeCredentials(
+        account="acme", user="u", password="p", host="127.0.0.1", port=9, protocol="http", login_timeout=1
+    )
+    with pytest.raises(SnowflakeUnavailable, match=r"account 'acme'.*Check `account` and the network") as caught:
+        credentials.get_client()
+    assert isinstance(caught.value, ConnectionError)
+
+
+def test_an_empty_token_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(" \n")
+    credentials = SnowflakeCredentials(account="a", authenticator="oauth", token_file_path=tmp_path / "token")
+    with pytest.raises(SnowflakeCredentialsError, match=r"token_file_path: .* has no token"):
+        credentials.get_client()
