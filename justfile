@@ -19,7 +19,7 @@ _list:
 _sync:
     @{{ uv }} sync --quiet --inexact --all-packages --group examples
 
-# Run the nightly report: shell, S3, Secrets Manager and mail, on servers that start by themselves
+# Run the nightly report: shell, S3, SQL, Secrets Manager, mail and Slack, on servers that start by themselves
 tour *ARGS: _sync
     @{{ run }} python examples/tour.py "$@"
 
@@ -98,8 +98,12 @@ readme *ARGS: _sync
 github *ARGS: _sync
     {{ run }} python -m scripts.github "$@"
 
-# Everything that needs no server: lint, types, docs-check, readme --check, github --check
-check: lint types docs-check (readme "--check") (github "--check")
+# Write what follows from Databricks's Jobs API in prefect-databricks (`--check`: only say what is stale)
+databricks *ARGS: _sync
+    @{{ run }} python -m scripts.databricks "$@"
+
+# Everything that needs no server: lint, types, docs-check, and that nothing generated is stale
+check: lint types docs-check (readme "--check") (github "--check") (databricks "--check")
 
 # Compare with the published packages, in one run: `just bench import_cost`
 bench *ARGS: _sync

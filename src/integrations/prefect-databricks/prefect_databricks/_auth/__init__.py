@@ -1,0 +1,1 @@
+"""How requests say who sends them."""

@@ -1,0 +1,183 @@
+"""Send requests to a workspace: over connections that are kept, again if that is safe, and errors with a subject."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_module
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+
+from prefect_integration_kit.http_failures import REPEATABLE, GarbledAnswer, passing, repeatable_if_refused
+from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.redact import secrets_in
+from prefect_integration_kit.waiting import Backoff, aretry
+
+from . import _time
+from ._connections import connection
+from .errors import check, masked, translated
+from .settings import DatabricksSettings
+
+if TYPE_CHECKING:
+    from .credentials import DatabricksCredentials
+
+__all__ = ["call", "is_repeatable", "send"]
+
+
+_LARGE_BYTES = 256 * 1024
+
+# POSTs that end in the same state however often they are sent:
+# https://docs.databricks.com/api/workspace/jobs and https://docs.databricks.com/api/workspace/statementexecution.
+_SAME_AGAIN = (
+    "/jobs/delete",
+    "/jobs/reset",
+    "/jobs/update",
+    "/jobs/runs/cancel",
+    "/jobs/runs/cancel-all",
+    "/jobs/runs/delete",
+)
+_NO_EFFECT_LEFT = "/cancel"
+
+
+def is_repeatable(method: str, endpoint: str, json: Any = None) -> bool:
+    """Say whether a request does nothing more when it is sent twice.
+
+    Args:
+        method: Method of the request.
+        endpoint: What follows `/api` in its address.
+        json: Its body.
+    """
+    if method.upper() in REPEATABLE:
+        return True
+    if isinstance(json, Mapping) and cast("Mapping[str, Any]", json).get("idempotency_token"):
+        return True
+    path = endpoint.partition("?")[0].rstrip("/")
+    return path.endswith(_SAME_AGAIN) or ("/sql/statements/" in path and path.endswith(_NO_EFFECT_LEFT))
+
+
+async def send(
+    credentials: DatabricksCredentials,
+    method: str,
+    endpoint: str,
+    *,
+    params: dict[str, Any] | None = None,
+    json: Any = None,
+    repeatable: bool | None = None,
+    backoff: Backoff | None = None,
+    **kwargs: Any,
+) -> httpx.Response:
+    """Send a request, again while it fails for a reason that passes, and give the last answer, whatever its status.
+
+    Args:
+        credentials: Who asks, and where.
+        method: Method of the request.
+        endpoint: What follows `/api` in its address.
+        params: Query parameters.
+        json: Body.
+        repeatable: Whether the request may be sent twice though the first may have had its effect; by default it is
+            known of its method, endpoint and body.
+        backoff: How often and how long it is repeated; by default as the settings say.
+        kwargs: Further arguments of `httpx.AsyncClient.request`.
+
+    Raises:
+        DatabricksUnavailable: If there was no answer.
+        DatabricksCredentialsError: If there is no token to be had.
+    """
+    method = method.upper()
+    may_repeat = is_repeatable(method, endpoint, json) if repeatable is None else repeatable
+    subject = f"{method} {endpoint}"
+
+    async def attempt() -> httpx.Response:
+        # No body at all rather than `null` where there is none.
+        body = {} if json is None else {"json": json}
+        response = await client.request(method, endpoint, params=params, **body, **kwargs)
+        _forget_token(response)
+        return response.raise_for_status() if response.is_error else response
+
+    def tell(exc: Exception, delay: float) -> None:
+        reason = masked(_reason(exc), secrets_in(credentials))
+        run_logger(__name__).info("%s failed (%s); trying again in %.1f seconds", subject, reason, delay)
+
+    async with connection(credentials) as client:
+        try:
+            return await aretry(
+                attempt,
+                is_transient=passing if may_repeat else repeatable_if_refused,
+                backoff=backoff or _default_backoff(),
+                on_retry=tell,
+                clock=_time.clock,
+            )
+        except httpx.HTTPStatusError as exc:
+            return exc.response
+        except httpx.HTTPError as exc:
+            raise translated(exc, subject, secrets=secrets_in(credentials)) from exc
+
+
+async def call(
+    credentials: DatabricksCredentials,
+    subject: str,
+    method: str,
+    endpoint: str,
+    **options: Any,
+) -> dict[str, Any]:
+    """Send a request and read the object that Databricks answers with.
+
+    Args:
+        credentials: Who asks, and where.
+        subject: What could not be done if it fails, as the beginning of a sentence: `Job 7 could not be read`.
+        method: Method of the request.
+        endpoint: What follows `/api` in its address.
+        options: As `send` takes them.
+
+    Raises:
+        DatabricksError: If there is no answer, or none of success.
+    """
+    response = await send(credentials, method, endpoint, **options)
+    secrets = secrets_in(credentials)
+    check(response, subject, secrets=secrets)
+    try:
+        return await read_object(response)
+    except GarbledAnswer as exc:
+        raise translated(exc, subject, secrets=secrets) from exc
+
+
+async def read_object(response: httpx.Response) -> dict[str, Any]:
+    """Read the object in an answer, a large one in a thread; an empty answer gives an empty one.
+
+    Raises:
+        GarbledAnswer: If it is something else.
+    """
+    content = response.content
+    if not content.strip():
+        return {}
+    try:
+        body = await asyncio.to_thread(json_module.loads, content) if len(content) > _LARGE_BYTES else response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        kind = response.headers.get("Content-Type") or "something"
+        raise GarbledAnswer(f"Databricks answered {response.status_code} with {kind} where JSON was expected")
+    return cast("dict[str, Any]", body)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, httpx.HTTPStatusError):
+        return f"{exc.response.status_code} {exc.response.reason_phrase}".strip()
+    text = str(exc).strip()
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _default_backoff() -> Backoff:
+    return Backoff(initial_seconds=0.5, maximum_seconds=15.0, deadline_seconds=DatabricksSettings().retry_seconds)
+
+
+def _forget_token(response: httpx.Response) -> None:
+    """Take the token out of what an answer remembers of its request: answers are kept as results of tasks."""
+    for answer in (response, *response.history):
+        for name in list(answer.request.headers):
+            if name in _SECRET_HEADERS:
+                del answer.request.headers[name]
+
+
+_SECRET_HEADERS = frozenset({"authorization", "x-databricks-azure-sp-management-token"})

@@ -1,0 +1,1 @@
+"""Statements of SQL: values bound, results in chunks, ended when nobody waits."""
