@@ -6,15 +6,13 @@ python -m scripts.databricks --check    exit 1 when something is stale
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.databricks import models, tasks
 from scripts.databricks.schema import PACKAGE, SCHEMA, plain, read
-from scripts.github.__main__ import formatted
-from scripts.workspace import ROOT
+from scripts.written import formatted, main
 
 
 def files() -> Iterator[tuple[Path, bytes]]:
@@ -28,24 +26,5 @@ def files() -> Iterator[tuple[Path, bytes]]:
         yield path, formatted(source, path).encode()
 
 
-def stale() -> list[Path]:
-    """Name the files that do not hold what they should."""
-    return [path for path, content in files() if not path.exists() or path.read_bytes() != content]
-
-
-def main() -> int:
-    """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    if parser.parse_args().check:
-        for path in (old := stale()):
-            print(f"{path.relative_to(ROOT)} is stale: run python -m scripts.databricks")
-        return 1 if old else 0
-    for path, content in files():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("scripts.databricks", __doc__, files))
