@@ -26,14 +26,16 @@ def run_to_end(coroutine: Coroutine[Any, Any, R]) -> R:
     """
     work = _Work(coroutine)
     context = copy_context()
-    threading.Thread(target=lambda: context.run(work.run), name="prefect-integration-call", daemon=True).start()
+    thread = threading.Thread(target=lambda: context.run(work.run), name="prefect-integration-call", daemon=True)
     try:
+        thread.start()
         # In short waits: what Prefect throws into a thread, as a task's time-out, arrives between them only.
         while not work.ended.wait(_WAIT_SECONDS):
             pass
     except BaseException:
         work.cancel()
-        work.ended.wait(_TIDY_SECONDS)
+        # A thread that was not started will tidy up nothing.
+        work.ended.wait(_WAIT_SECONDS if thread.ident is None else _TIDY_SECONDS)
         raise
     return work.result()
 
