@@ -1,0 +1,154 @@
+"""Commands of blocks and tasks: one client for equal settings, failures that pass tried again, errors that say more."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from prefect_integration_kit.kept import SharedValues, fingerprint
+from prefect_integration_kit.waiting import Backoff, retry
+
+from .errors import RedisKeyNotFound, RedisValueTooLarge, is_transient, redis_errors
+from .settings import RedisSettings, current
+
+if TYPE_CHECKING:
+    from .blocks import RedisDatabase
+
+R = TypeVar("R")
+
+_MAX_BYTES = 512 * 1024 * 1024
+"""What a key or value may have at most: https://redis.io/docs/latest/develop/reference/protocol-spec/"""
+
+_BIG_BYTES = 1024 * 1024
+"""From here on a server that hangs up in the middle of a value has likely refused its size."""
+
+_RECORD_START = b'{"metadata":'
+_METADATA_BYTES = 64 * 1024
+
+_clients: SharedValues[Any] = SharedValues(maximum=64)
+os.register_at_fork(after_in_child=_clients.clear)
+
+
+def client_of_block(block: RedisDatabase) -> Any:
+    """The client that equal blocks share. Its pool belongs to all threads."""
+    return _clients.get(fingerprint(block), block.get_client)
+
+
+def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_repeatable: bool = True) -> R:
+    """Run a command, again while the server cannot be reached.
+
+    Args:
+        block: Where.
+        subject: What it is about, for errors.
+        command: Gets the client.
+        is_repeatable: Whether it may run twice: it may have had its effect when the connection broke.
+    """
+    what = f"Redis at {block.address}, {subject}"
+
+    def once() -> R:
+        with redis_errors(what, block.secret_values()):
+            return command(client_of_block(block))
+
+    if not is_repeatable:
+        return once()
+    seconds = current(RedisSettings).retry_seconds
+    backoff = Backoff(initial_seconds=0.2, maximum_seconds=2.0, deadline_seconds=seconds)
+    return retry(once, is_transient=is_transient, backoff=backoff)
+
+
+def shown(key: str) -> str:
+    """A key as messages quote it."""
+    return repr(key if len(key) <= 1000 else f"{key[:200]}…")
+
+
+def get(block: RedisDatabase, key: str) -> bytes | None:
+    """The value of a key; `None` if there is none."""
+    return call(block, f"key {shown(key)}", lambda client: client.get(key))
+
+
+def require(block: RedisDatabase, key: str) -> bytes:
+    """The value of a key.
+
+    Raises:
+        RedisKeyNotFound: If there is none.
+    """
+    value = get(block, key)
+    if value is None:
+        subject = f"Redis at {block.address}, key {shown(key)}"
+        raise RedisKeyNotFound(f"{subject}: it does not exist. {RedisKeyNotFound.remedy}", subject=subject)
+    return value
+
+
+def put(
+    block: RedisDatabase,
+    key: str,
+    value: bytes,
+    *,
+    ttl_ms: int | None = None,
+    nx: bool = False,
+    xx: bool = False,
+) -> bool:
+    """Set a key; say whether it was set."""
+    check_size(block, key, value)
+    size = len(key) + len(value)
+    try:
+        done = call(
+            block,
+            f"key {shown(key)}",
+            lambda client: client.set(key, value, px=ttl_ms, nx=nx, xx=xx),
+            is_repeatable=size < _BIG_BYTES and not nx,
+        )
+    except ConnectionError as exc:
+        if size < _BIG_BYTES or _says_why(exc):
+            raise
+        raise _too_large(block, key, size, "the server hung up in the middle of it") from exc
+    return bool(done)
+
+
+def _says_why(exc: BaseException) -> bool:
+    """Whether the connection was never made, which has nothing to do with a value's size."""
+    words = ("refused", "timed out", "timeout", "resolve", "not known", "tls", "ssl")
+    return any(word in str(exc).lower() for word in words)
+
+
+def check_size(block: RedisDatabase, key: str, value: bytes) -> None:
+    """Refuse what no server takes, before it is sent."""
+    for what, size in (("the key", len(key.encode("utf-8", "surrogatepass"))), ("the value", len(value))):
+        if size > _MAX_BYTES:
+            raise _too_large(block, key, size, f"{what} has more than the 512 MiB that Redis takes")
+
+
+def _too_large(block: RedisDatabase, key: str, size: int, why: str) -> RedisValueTooLarge:
+    subject = f"Redis at {block.address}, key {shown(key)}"
+    message = f"{subject}: {size} bytes were not stored: {why}. {RedisValueTooLarge.remedy}"
+    return RedisValueTooLarge(message, subject=subject)
+
+
+def milliseconds_left(content: bytes, key_ttl: int | None) -> int | None:
+    """How long content is worth keeping: `key_ttl` seconds, or until the result in it expires if that is sooner.
+
+    Prefect writes a result as JSON that begins with its metadata.
+
+    Args:
+        content: What is about to be stored.
+        key_ttl: Seconds that keys live.
+    """
+    limits = [key_ttl * 1000] if key_ttl else []
+    if content.startswith(_RECORD_START):
+        expiration = _expiration(content[len(_RECORD_START) :][:_METADATA_BYTES])
+        if expiration is not None:
+            left = (expiration - datetime.now(timezone.utc)).total_seconds()
+            limits.append(max(1, int(left * 1000)))
+    return min(limits, default=None)
+
+
+def _expiration(head: bytes) -> datetime | None:
+    try:
+        metadata, _ = json.JSONDecoder().raw_decode(head.decode("utf-8", "ignore"))
+        moment = datetime.fromisoformat(str(metadata["expiration"]).replace("Z", "+00:00"))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
