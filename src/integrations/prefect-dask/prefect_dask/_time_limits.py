@@ -1,0 +1,129 @@
+"""Time limits of tasks that run in a worker's thread, where nothing can interrupt a call that blocks."""
+
+# Dask and cloudpickle are annotated in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from ._slots import slot_thread
+
+if TYPE_CHECKING:
+    from prefect import Task
+
+_WAIT_SECONDS = 0.05
+"""Between two of these waits arrives what Prefect throws into the thread when the time is up."""
+
+_UNTRUE = "Timeout of %s seconds configured for this task, but the task is running in a worker thread."
+
+
+def throw(thread_id: int, error: type[BaseException]) -> None:
+    """Raise an error in another thread, at the next line of Python that it executes."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error))
+
+
+class _Left(SystemExit):
+    """Ends the thread of a function whose time is up."""
+
+
+def limit_task(task: Task[..., Any]) -> None:
+    """Make the time limit of a task hold, in this process; Prefect's own cannot end a call that blocks.
+
+    Args:
+        task: A copy that nobody else uses; its function is replaced.
+    """
+    if task.timeout_seconds is None or task.isasync:
+        return
+    task.fn = _in_own_thread(task.fn)
+    logger = logging.getLogger("prefect.task_runs")
+    if not any(isinstance(each, _Truthful) for each in logger.filters):
+        logger.addFilter(_Truthful())
+
+
+class _Truthful(logging.Filter):
+    """Drops Prefect's warning that time limits do not work here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (isinstance(record.msg, str) and record.msg.startswith(_UNTRUE))
+
+
+def _in_own_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _Call(lambda: function(*args, **kwargs)).run()
+
+    return call
+
+
+class _Call:
+    """A call in a thread of its own; the thread that waits for it can be interrupted."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._requests: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._error: BaseException | None = None
+        self._result: Any = None
+
+    def run(self) -> Any:
+        context = copy_context()
+        states = _dask_states()
+        thread = threading.Thread(target=lambda: context.run(self._work, states), daemon=True, name="prefect-dask-task")
+        thread.start()
+        try:
+            while (request := self._next_request()) is not None:
+                request()
+        except BaseException:
+            if thread.ident is not None and thread.is_alive():
+                throw(thread.ident, _Left)
+            raise
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _next_request(self) -> Callable[[], Any] | None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._requests.get(timeout=_WAIT_SECONDS)
+
+    def _work(self, states: list[tuple[Any, dict[str, Any]]]) -> None:
+        for state, members in states:
+            vars(state).update(members)
+        try:
+            with slot_thread(self._in_waiting_thread):
+                self._result = self._function()
+        except BaseException as exc:  # noqa: BLE001 - raised in the thread that waits
+            self._error = exc
+        finally:
+            self._requests.put(None)
+
+    def _in_waiting_thread(self, function: Callable[[], Any]) -> Any:
+        answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def answer() -> None:
+            try:
+                answers.put((function(), None))
+            except Exception as exc:  # noqa: BLE001 - raised in the thread that asked
+                answers.put((None, exc))
+
+        self._requests.put(answer)
+        value, error = answers.get()
+        if error is not None:
+            raise error
+        return value
+
+
+def _dask_states() -> list[tuple[Any, dict[str, Any]]]:
+    """What Dask keeps for the calling thread, so that `get_worker` and `get_client` work in the other one."""
+    from distributed import worker
+
+    state: Any = vars(worker)["thread_state"]
+    return [(state, dict(vars(state)))]

@@ -1,0 +1,187 @@
+"""Options of the task runner, what it connects to, and what it says when that cannot work."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from typing import Any
+
+import pytest
+from distributed import LocalCluster
+from prefect import flow, task
+
+from prefect_dask import DaskTaskRunner, get_async_dask_client, get_dask_client
+from prefect_dask._clusters import tell_of_workers
+from prefect_dask.errors import DaskClusterUnavailable, DaskConfigurationError
+from prefect_integration_tests.backends.processes import free_port
+
+HERE = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+
+
+@task
+def one() -> int:
+    return 1
+
+
+def test_a_wrong_address_is_named_in_time(prefect_harness: None) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    began = time.monotonic()
+
+    @flow(task_runner=DaskTaskRunner(address=address, client_kwargs={"timeout": 1}))
+    def nowhere() -> None: ...
+
+    with pytest.raises(DaskClusterUnavailable, match=address):
+        nowhere()
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"address": "tcp://h:1", "cluster_kwargs": {"n_workers": 1}}, "Cannot specify `address`"),
+        ({"address": "tcp://h:1", "cluster_class": "distributed.LocalCluster"}, "Cannot specify `address`"),
+        ({"address": "tcp://h:1", "adapt_kwargs": {"maximum": 1}}, "Cannot specify `address`"),
+        ({"cluster_kwargs": {"asynchronous": True}}, "`cluster_kwargs` sets `asynchronous`"),
+        ({"client_kwargs": {"asynchronous": True}}, "`client_kwargs` sets `asynchronous`"),
+        ({"cluster_class": "no.such.Cluster"}, "cannot be imported"),
+        ({"cluster_class": "os.sep"}, "neither a class nor a function"),
+        ({"cluster_class": 3}, "must be a class"),
+    ],
+    ids=["kwargs", "class", "adapt", "cluster-async", "client-async", "no-module", "no-class", "number"],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DaskConfigurationError, match=message):
+        DaskTaskRunner(**options)
+
+
+def test_a_cluster_that_does_not_start_is_named(prefect_harness: None) -> None:
+    def start() -> Any:
+        raise RuntimeError("no quota")
+
+    with pytest.raises(DaskClusterUnavailable, match="no quota"), DaskTaskRunner(cluster_class=start):
+        pass
+
+
+def test_a_duplicate_has_the_same_options() -> None:
+    options: dict[str, Any] = {"cluster_class": "distributed.LocalCluster", "cluster_kwargs": HERE}
+    runner = DaskTaskRunner(**options, adapt_kwargs={"maximum": 2}, performance_report_path="r.html")
+    copy = runner.duplicate()
+    assert copy == runner
+    assert copy is not runner
+    assert copy.resolved_cluster_class is LocalCluster
+    assert copy != DaskTaskRunner()
+
+
+def test_a_pickled_runner_knows_the_address(threads_cluster: LocalCluster) -> None:
+    copy = pickle.loads(pickle.dumps(DaskTaskRunner(cluster=threads_cluster)))
+    assert copy.address == threads_cluster.scheduler_address
+
+
+def test_a_cluster_adapts(prefect_harness: None) -> None:
+    @flow(
+        task_runner=DaskTaskRunner(cluster_kwargs={**HERE, "n_workers": 0}, adapt_kwargs={"minimum": 1, "maximum": 2})
+    )
+    def adapted() -> int:
+        return one.submit().result()
+
+    assert adapted() == 1
+
+
+def test_other_versions_of_workers_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    from prefect_dask._clusters import _tell
+
+    with caplog.at_level(logging.WARNING):
+        answers = {"tcp://a:1": "3.0.0", "tcp://b:1": "3.9.1", "tcp://c:1": ModuleNotFoundError("prefect")}
+        _tell("prefect", "3.9.1", answers, logging.getLogger("told"))
+    assert "3.0.0 there, 3.9.1 here (tcp://a:1)" in caplog.text
+    assert "none there" in caplog.text
+    assert "tcp://b:1" not in caplog.text
+
+
+def test_a_cluster_without_workers_is_told(caplog: pytest.LogCaptureFixture, prefect_harness: None) -> None:
+    options = {**HERE, "n_workers": 0}
+    with (
+        LocalCluster(**options) as cluster,
+        caplog.at_level(logging.WARNING),
+        DaskTaskRunner(cluster=cluster) as runner,
+    ):
+        tell_of_workers(runner.client, logging.getLogger("told"))
+    assert "has no workers" in caplog.text
+
+
+def test_collections_are_computed_by_all_workers(runner: DaskTaskRunner) -> None:
+    @task
+    def mean() -> float:
+        import dask.array
+
+        with get_dask_client(timeout="30s") as client:
+            return float(client.compute(dask.array.arange(101, chunks=10).mean(), sync=True))
+
+    @task
+    async def amean() -> float:
+        import dask.array
+
+        async with get_async_dask_client(timeout="30s") as client:
+            return float(await client.compute(dask.array.arange(101, chunks=10).mean()))
+
+    @flow(task_runner=runner)
+    def means() -> list[float]:
+        with get_dask_client() as client:
+            in_flow = client.submit(lambda: 7.0).result()
+        return [mean.submit().result(), amean.submit().result(), in_flow]
+
+    assert means() == [50.0, 50.0, 7.0]
+
+
+def test_a_worker_with_one_thread_computes_for_its_own_task(prefect_harness: None) -> None:
+    @task
+    def mean() -> float:
+        import dask.array
+
+        with get_dask_client() as client:
+            return float(client.compute(dask.array.arange(101, chunks=10).mean(), sync=True))
+
+    @flow(task_runner=DaskTaskRunner(cluster_kwargs=HERE))
+    def means() -> list[float]:
+        return [each.result() for each in [mean.submit(), mean.submit()]]
+
+    assert means() == [50.0, 50.0]
+
+
+def test_collections_travel_between_tasks(runner: DaskTaskRunner) -> None:
+    @task
+    def numbers() -> Any:
+        import dask.array
+
+        return dask.array.arange(11, chunks=5)
+
+    @task
+    def total(collection: Any) -> int:
+        with get_dask_client():
+            return int(collection.sum().compute())
+
+    @flow(task_runner=runner)
+    def sums() -> int:
+        return total.submit(numbers.submit()).result()
+
+    assert sums() == 55
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_the_start(
+    runner: DaskTaskRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import prefect_dask.task_runners
+
+    monkeypatch.setattr(prefect_dask.task_runners, "is_installed", lambda module: False)
+    runner.performance_report_path = "report.html"
+    with pytest.raises(DaskConfigurationError, match="bokeh"), runner:
+        pass
+
+
+def test_import_loads_no_dask() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, prefect_dask; assert not {'dask', 'distributed', 'tornado'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
