@@ -11,10 +11,12 @@ from benches.harness import BenchError
 NAMES = (
     "import_cost",
     "shell_output",
+    "redis_messages",
     "s3_folder",
     "gcs_folder",
     "azure_folder",
     "bigquery_fetch",
+    "sql_fetch",
     "docs_reference",
     "ecs_submissions",
     "docker_runs",
@@ -23,6 +25,7 @@ NAMES = (
     "aci_calls",
     "dbt_build",
     "git_clone",
+    "dask_map",
 )
 
 

@@ -37,8 +37,8 @@ PROJECT = {
 shop:
   target: prod
   outputs:
-    prod: {type: duckdb, path: shop.duckdb, schema: main, threads: 2}
-    dev: {type: duckdb, path: shop.duckdb, schema: dev, threads: 2}
+    prod: {type: duckdb, path: "{{ env_var('SHOP') }}/shop.duckdb", schema: main, threads: 2}
+    dev: {type: duckdb, path: "{{ env_var('SHOP') }}/shop.duckdb", schema: dev, threads: 2}
 """,
     "seeds/countries.csv": "code,name\nNO,Norway\nPT,Portugal\n",
     "seeds/parcels.csv": "id,country,weight_kg\n1,NO,3\n2,PT,5\n3,PT,2\n",
@@ -128,6 +128,7 @@ if __name__ == "__main__":
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # nobody is told of a temporary server,
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"  # nor of what dbt does here
     with TemporaryDirectory() as folder, prefect_test_harness(server_startup_timeout=120):
+        os.environ["SHOP"] = folder  # where the database is
         project = Path(folder) / "shop"
         write(project, PROJECT)
         LocalFileSystem(basepath=f"{folder}/artifacts").save("dbt-artifacts")

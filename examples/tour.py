@@ -1,11 +1,11 @@
 # ---
 # title: A nightly report
-# description: Extract with a shell step, keep in S3, mail a chart, pull a flow from a git host, run it in a container.
+# description: Extract with a shell step, keep in S3 and SQL, tell by mail and Slack, run a flow from git in Docker.
 # icon: envelope-open-text
-# keywords: ["s3", "secrets manager", "email", "shell", "docker", "git", "gitlab", "report"]
+# keywords: ["s3", "secrets manager", "email", "slack", "shell", "docker", "git", "gitlab", "sql", "report"]
 # dependencies:
 #   ["matplotlib", "prefect-aws", "prefect-docker", "prefect-email", "prefect-gitlab",
-#    "prefect-integration-tests[docker]", "prefect-shell", "vega-datasets"]
+#    "prefect-integration-tests[docker]", "prefect-shell", "prefect-slack", "prefect-sqlalchemy", "vega-datasets"]
 # cmd: ["python", "examples/tour.py"]
 # order: 1
 # ---
@@ -15,13 +15,15 @@
 # 1. a shell step takes what is needed out of the delivery,
 # 2. S3 keeps it, and later the report,
 # 3. a task compares the last weeks with the years before and draws a chart,
-# 4. Secrets Manager hands out the password of the mail account,
-# 5. the report goes out as an HTML mail, encrypted, with the chart inside,
-# 6. one more flow is pulled from a private git repository, at a tag, and runs,
-# 7. where there is a Docker engine, a worker runs it again, in a container of its own.
+# 4. the figures go into a database, all or none, and the last week is read back from it,
+# 5. Secrets Manager hands out the password of the mail account,
+# 6. the report goes out as an HTML mail, encrypted, with the chart inside,
+# 7. its headline is posted to Slack, with the chart as a reply,
+# 8. one more flow is pulled from a private git repository, at a tag, and runs,
+# 9. where there is a Docker engine, a worker runs it again, in a container of its own.
 #
 # It needs no account and no network. The data are real: four years of Seattle's weather, from the package
-# `vega-datasets`. The S3 store, the AWS emulator, the mail server, the git server and the Prefect server start on this
+# `vega-datasets`. The S3 store, the AWS emulator, the mail, the Slack, the git and the Prefect server start on this
 # machine and end with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look
 # around.
 
@@ -65,8 +67,11 @@ from prefect_integration_tests.backends.docker_images import image_with_files, p
 from prefect_integration_tests.backends.git_server import GitServer, basic
 from prefect_integration_tests.backends.processes import LocalServer, ServerError, answers_http, free_port
 from prefect_integration_tests.backends.s3 import SeaweedFS
+from prefect_integration_tests.backends.slack import TOKEN, SlackServer
 from prefect_integration_tests.backends.smtp import serve_smtp
 from prefect_shell import ShellOperation
+from prefect_slack import SlackCredentials, send_chat_message, upload_file
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 NIGHTS = 30
 SENDER, READER = "Weather station <station@example.com>", "reader@example.com"
@@ -255,6 +260,32 @@ def draw(summary: Summary, path: Path) -> Path:
     return path
 
 
+# ## Load into a database
+#
+# Others query the figures, too. Days that were loaded before are replaced in one transaction, so that nobody sees half
+# of them. Values are bound, never written into a statement. The table of the last week is what the database then gives.
+
+
+@task
+def load_days(summary: Summary) -> list[dict[str, Any]]:
+    """Load the days into the database, and read the last week back."""
+    days = [
+        {"day": f"{day.day}", "high": day.high, "low": day.low, "rain": day.rain, "usual_rain": usual.rain}
+        for day, usual in zip(summary.days, summary.usual, strict=True)
+    ]
+    with SqlAlchemyConnector.load("figures") as database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS days "
+            "(day VARCHAR(10) PRIMARY KEY, high FLOAT, low FLOAT, rain FLOAT, usual_rain FLOAT)"
+        )
+        with database.transaction() as transaction:
+            transaction.execute("DELETE FROM days WHERE day >= :first", {"first": days[0]["day"]})
+            transaction.insert_many("days", days)
+        query = "SELECT day, high, low, rain FROM days WHERE day <= :last ORDER BY day DESC"
+        week = database.fetch_many(query, {"last": days[-1]["day"]}, size=7)
+    return [{"day": row.day, "high °C": row.high, "low °C": row.low, "rain mm": row.rain} for row in reversed(week)]
+
+
 # ## Read a secret
 #
 # One secret holds the passwords of all mail accounts, as JSON; the task returns one of them.
@@ -397,6 +428,8 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
         report.joinpath("report.html").write_text(page(summary, "chart.png"), encoding="utf-8")
     with diary.step("prefect-aws", "stored report and chart, a folder", "S3 (SeaweedFS)"):
         keep(report, f"reports/{night}")
+    with diary.step("prefect-sqlalchemy", f"loaded {NIGHTS} days, read a week back", "SQLite"):
+        week = load_days(summary)
     with diary.step("prefect-aws", "read the password of the account", "Secrets Manager (ministack)"):
         password = password_of("station")
     with diary.step("prefect-email", "sent the report with its chart", "SMTP, STARTTLS, login"):
@@ -409,12 +442,15 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
             email_to=READER,
             inline_images={"chart": str(chart)},
         )
+    with diary.step("prefect-slack", "posted the headline, the chart below it", "Slack's Web API"):
+        slack = SlackCredentials.load("station-slack")
+        message = send_chat_message("#general", slack, f"*Seattle, {night:%-d %B}*: {summary.headline}.")
+        upload_file(message["channel"], slack, chart, title=f"The last {NIGHTS} days", thread_ts=message["ts"])
     with diary.step("prefect-gitlab", "pulled a flow at its tag, and ran it", "git over HTTPS"):
         code = pull(output / "code")
         wettest = load_flow_from_entrypoint(f"{code}:wettest_day")(str(output))
         print(f"\nThe wettest day of all, found by a flow from a git host: {wettest}.", flush=True)
     with diary.step("prefect", "recorded the runs and two artifacts", "Prefect server"):
-        week = [{"day": f"{d.day}", "high °C": d.high, "low °C": d.low, "rain mm": d.rain} for d in summary.days[-7:]]
         create_markdown_artifact(f"# {summary.headline}\n\n```text\n{plain(summary)}```\n", key="nightly-report")
         create_table_artifact(week, key="last-week", description="The last seven days.")
     return summary
@@ -464,7 +500,7 @@ def run_in_container(output: Path, diary: Diary) -> None:
 
 # ## Where it runs
 #
-# Five servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
+# Six servers start side by side, on free ports. The blocks are saved on the Prefect server, as you would do once.
 
 
 def prefect_server(home: Path) -> LocalServer:
@@ -496,8 +532,13 @@ def fill(git: GitServer) -> str:
     return git.url(repository)
 
 
-def save_blocks(store: SeaweedFS, emulator: MiniStack, repository: str, ca_file: Path) -> None:
+def save_blocks(
+    store: SeaweedFS, emulator: MiniStack, slack: SlackServer, repository: str, ca_file: Path, figures: Path
+) -> None:
     """Save what the flow loads by name, and put the password where it will be read."""
+    SlackCredentials(token=TOKEN, base_url=slack.api_url).save("station-slack", overwrite=True)
+    file = ConnectionComponents(driver=SyncDriver.SQLITE_PYSQLITE, database=str(figures))
+    SqlAlchemyConnector(connection_info=file).save("figures", overwrite=True)
     deploy_token = GitLabCredentials(
         token="gldt-station", token_type="deploy", username="gitlab+deploy-token-7", ca_bundle=ca_file.read_text()
     )
@@ -536,7 +577,7 @@ def run(night: date, output: Path, serve: bool) -> None:
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         home = output / "prefect"
         home.mkdir(parents=True)
-        print("Starting an S3 store, an AWS emulator, a mail, a git and a Prefect server …", flush=True)
+        print("Starting an S3 store, an AWS emulator, a mail, a Slack, a git and a Prefect server …", flush=True)
         serving = pool.submit(prefect_server, home)
         storing = pool.submit(SeaweedFS.start)
         emulating = pool.submit(MiniStack.start)
@@ -549,15 +590,16 @@ def run(night: date, output: Path, serve: bool) -> None:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         git = stack.enter_context(GitServer(root, authority.issue("git", "127.0.0.1")))
         repository = fill(git)
+        slack = stack.enter_context(SlackServer())
         server, store, emulator = serving.result(), storing.result(), emulating.result()
         url = f"{server.name}/api"
         stack.enter_context(
             temporary_settings({PREFECT_API_URL: url, PREFECT_API_KEY: None, PREFECT_API_AUTH_STRING: None})
         )
-        diary.rows.append(("", "started five servers", "this machine", time.perf_counter() - begin))
+        diary.rows.append(("", "started six servers", "this machine", time.perf_counter() - begin))
         stack.callback(send_what_waits)
         quiet_console()
-        save_blocks(store, emulator, repository, authority.ca_file)
+        save_blocks(store, emulator, slack, repository, authority.ca_file, output / "figures.db")
         place = {"smtp_server": mail.host, "smtp_port": mail.port, "smtp_type": "STARTTLS", "ca_file": mail.ca_file}
         summary = nightly_report(night, delivery, output, place, diary)
         output.joinpath("report.eml").write_bytes(mail.mailbox.only().content)
@@ -610,6 +652,7 @@ def show(summary: Summary, diary: Diary, output: Path, seconds: float) -> None:
         "the mail, as it arrived": folder / "report.eml",
         "the report": folder / "report" / "report.html",
         "its chart": folder / "report" / "chart.png",
+        "its figures, in SQLite": folder / "figures.db",
         "runs and artifacts": "`just tour --serve` keeps the Prefect server",
     }.items():
         console.print(f"  {what:24} {where}", soft_wrap=True)
@@ -640,7 +683,7 @@ def main() -> int:
     output = options.output.resolve()
     if output.exists() and not output.is_dir():
         parser.error(f"--output {output} is a file")
-    for old in ("prefect", "report", "report.eml", "nights.csv", "wettest.txt", "code"):
+    for old in ("prefect", "report", "report.eml", "figures.db", "nights.csv", "wettest.txt", "code"):
         path = output / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     run(options.night, output, options.serve)
