@@ -15,7 +15,7 @@ from dask.sizeof import sizeof
 if TYPE_CHECKING:
     from distributed import Future
 
-    from .task_runners import PrefectDaskFuture
+    from ._futures import PrefectDaskFuture
 
 _SMALL_BYTES = 10_000
 _AT_A_TIME = 256

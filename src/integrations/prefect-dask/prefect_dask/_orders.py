@@ -236,7 +236,7 @@ def _with_placeholders(value: Any, upstream: list[Any]) -> Any:
     """Replace the futures of Dask in a value, however deep, and wait for those of other task runners."""
     from distributed import Future
 
-    from .task_runners import PrefectDaskFuture
+    from ._futures import PrefectDaskFuture
 
     def replace(item: Any, context: dict[str, Any]) -> Any:
         if isinstance(context.get("annotation"), quote):

@@ -1,0 +1,227 @@
+"""The future of a task run on Dask, which ends in a state whatever becomes of the cluster."""
+
+# Dask is annotated in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectWrappedFuture
+
+from ._slots import slot_released
+from .errors import DaskTaskRunLost
+
+if TYPE_CHECKING:
+    import distributed
+
+    from ._gathering import Series
+    from ._losses import Submitted
+
+R = TypeVar("R")
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at whether the cluster still has workers."""
+
+
+class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
+    """The future of a task run on Dask.
+
+    When Dask loses the task run, since its worker died or the scheduler cannot be reached, its final state is
+    `Crashed`.
+
+    Args:
+        task_run_id: The task run.
+        wrapped_future: The future of Dask.
+    """
+
+    def __init__(self, task_run_id: UUID, wrapped_future: distributed.Future[Any]) -> None:
+        super().__init__(task_run_id, wrapped_future)
+        self._submitted: Submitted | None = None
+        self._series: Series | None = None
+        self._upstream: list[PrefectDaskFuture[Any]] = []
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what another process can wait with."""
+        return type(self), (self._task_run_id, self._wrapped_future)
+
+    def belongs_to(self, submitted: Submitted, series: Series | None, upstream: list[PrefectDaskFuture[Any]]) -> None:
+        """Say where the task run comes from.
+
+        Args:
+            submitted: What it was submitted with.
+            series: What it was submitted together with.
+            upstream: What it waits for.
+        """
+        self._submitted, self._series, self._upstream = submitted, series, upstream
+        if series is not None:
+            series.add(self)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the final state is known here."""
+        return self._final_state is not None
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the task run has ended.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until it has ended.
+        """
+        if self._final_state is None:
+            self._settle(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+        """Wait for the task run, and return its result.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until it has ended.
+            raise_on_failure: Whether to raise the error of a task run that failed, rather than return it.
+
+        Returns:
+            What the task returned.
+
+        Raises:
+            TimeoutError: If it has not ended in time.
+            DaskTaskRunLost: If Dask lost it.
+        """
+        if self._final_state is None and not self._settle(timeout):
+            raise TimeoutError(f"Task run {self.task_run_id} did not complete within {timeout} seconds")
+        state: Any = self._final_state
+        return state.result(raise_on_failure=raise_on_failure, _sync=True)
+
+    def take(self, outcome: Any) -> None:
+        """Take what the task run has returned.
+
+        Args:
+            outcome: Its final state.
+        """
+        if not isinstance(outcome, State):
+            outcome = _completed(outcome)
+        self._final_state = outcome
+
+    def state_to_send(self) -> State[Any] | None:
+        """The state that a task run which depends on this one gets, where Dask cannot hand it over any more."""
+        if self._final_state is None or self._wrapped_future.status in ("pending", "finished"):
+            return None
+        return self._final_state
+
+    def lose(self, exc: BaseException, *, is_reported: bool = True) -> None:
+        """Settle the task run as lost.
+
+        Args:
+            exc: What Dask raised.
+            is_reported: Whether to report that to the API; a state that is final there stays.
+        """
+        from ._losses import lost_state, not_ready_state, report
+
+        name = self._submitted.task.name if self._submitted else "unknown"
+        state = lost_state(self.task_run_id, name, exc, _scheduler_of(self._wrapped_future))
+        for upstream in self._upstream:
+            if upstream.is_lost_too():
+                state = not_ready_state(self.task_run_id, upstream.task_run_id)
+        if self._submitted is not None and is_reported:
+            state = report(self._submitted, self.task_run_id, state)
+        self._final_state = state
+
+    def is_lost_too(self) -> bool:
+        """Whether Dask lost this one, so that what waited for it never started."""
+        if self._final_state is None and self._wrapped_future.status in ("error", "cancelled", "lost"):
+            self.wait()
+        state = self._final_state
+        return state is not None and (state.is_crashed() or state.name == "NotReady")
+
+    def _settle(self, timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        future = self._wrapped_future
+        with slot_released(), self._lock:
+            if self._final_state is not None:
+                return True
+            watch = _WorkerWatch(future.client)
+            try:
+                while future.status == "pending":
+                    left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+                    if left <= 0:
+                        return False
+                    if not _wait(future, left):
+                        watch.look()
+                outcome = self._series.fetch(self) if self._series is not None else future.result()
+            except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Dask's
+                self.lose(exc)
+            except BaseException as exc:
+                if type(exc).__name__ != "CancelledError" or future.status not in ("cancelled", "lost"):
+                    raise
+                self.lose(exc)
+            else:
+                self.take(outcome)
+        return True
+
+
+def _wait(future: distributed.Future[Any], seconds: float) -> bool:
+    from distributed import wait
+
+    try:
+        wait([future], timeout=seconds)
+    except TimeoutError:
+        return False
+    except Exception:
+        if future.status == "pending":
+            raise
+    return True
+
+
+def _completed(value: Any) -> State[Any]:
+    from prefect.states import Completed
+
+    return Completed(data=value)
+
+
+def _scheduler_of(future: distributed.Future[Any]) -> str:
+    scheduler: Any = getattr(future.client, "scheduler", None)
+    return str(getattr(scheduler, "address", None) or getattr(future.client, "_start_arg", None) or "unknown address")
+
+
+class _WorkerWatch:
+    """Notices that a cluster has no workers, and gives up after a time."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._since: float | None = None
+
+    def look(self) -> None:
+        from .settings import DaskSettings
+
+        if self._client.status in ("closed", "closing"):
+            raise DaskTaskRunLost("The Dask client was closed.")
+        info: Any = getattr(self._client, "_scheduler_identity", None) or {}
+        if not info or info.get("workers") or info.get("n_workers"):
+            self._since = None
+            return
+        if self._since is None:
+            self._since = time.monotonic()
+        limit = DaskSettings().no_worker_timeout_seconds
+        if time.monotonic() - self._since >= limit:
+            raise DaskTaskRunLost(f"The Dask cluster has had no worker for {limit:g} seconds.")
+
+
+def futures_in(value: Any) -> list[PrefectDaskFuture[Any]]:
+    """Find the futures in a value, however deep.
+
+    Args:
+        value: Arguments of a task.
+    """
+    from prefect.utilities.collections import visit_collection
+
+    found: list[PrefectDaskFuture[Any]] = []
+
+    def note(item: Any) -> None:
+        if isinstance(item, PrefectDaskFuture):
+            found.append(cast("PrefectDaskFuture[Any]", item))
+
+    visit_collection(value, visit_fn=note, return_data=False, max_depth=-1)
+    return found
