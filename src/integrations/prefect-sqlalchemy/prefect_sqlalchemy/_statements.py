@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import text
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
+from prefect_integration_kit.garbage import many_objects
+
 from .errors import DatabaseArgumentInvalid, DatabaseStatementFailed
 
 if TYPE_CHECKING:
@@ -175,7 +177,9 @@ def all_rows(connection: Connection, operation: str, parameters: Mapping[str, An
         operation: The statement.
         parameters: Its values.
     """
-    return cast("list[Row[Any]]", opened(connection, operation, parameters).fetchall())
+    result = opened(connection, operation, parameters)
+    with many_objects():
+        return cast("list[Row[Any]]", result.fetchall())
 
 
 def buffers(connection: Connection) -> bool:

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from prefect_integration_kit.dispatch import run_stoppable
+from prefect_integration_kit.garbage import many_objects
 
 __all__ = ["Cursors", "FetchStopped", "Rows", "Statement", "positive_size"]
 
@@ -192,17 +193,21 @@ class _Cursor(Generic[RowT]):
             self._rows = self._execute(self._statement, stop)
         taken = self._waiting.take(size)
         try:
-            while size is None or len(taken) < size:
-                if stop.is_set():
-                    raise FetchStopped  # noqa: TRY301 - the rows are given back below
-                batch = self._rows.read(None if size is None else size - len(taken))
-                if not batch:
-                    break
-                taken.extend(batch)
+            with many_objects():
+                self._read_to(size, taken, self._rows, stop)
         except BaseException:
             self.give_back(taken)
             raise
         return self._waiting.split(taken, size)
+
+    def _read_to(self, size: int | None, taken: list[RowT], rows: Rows[RowT], stop: threading.Event) -> None:
+        while size is None or len(taken) < size:
+            if stop.is_set():
+                raise FetchStopped
+            batch = rows.read(None if size is None else size - len(taken))
+            if not batch:
+                return
+            taken.extend(batch)
 
     def give_back(self, rows: list[RowT]) -> None:
         """Put rows that nobody got before those that wait."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from prefect_integration_kit.dispatch import await_to_end
+from prefect_integration_kit.garbage import many_objects
 from prefect_integration_kit.sql import Statement, Waiting
 
 __all__ = ["AsyncCursors", "AsyncRows"]
@@ -48,11 +49,12 @@ class _AsyncCursor(Generic[RowT]):
         """Take up to `size` rows, or all. If that fails or is cancelled, they wait for the next call."""
         taken = self.waiting.take(size)
         try:
-            while size is None or len(taken) < size:
-                batch = await rows.read(None if size is None else size - len(taken))
-                if not batch:
-                    break
-                taken.extend(batch)
+            with many_objects():
+                while size is None or len(taken) < size:
+                    batch = await rows.read(None if size is None else size - len(taken))
+                    if not batch:
+                        break
+                    taken.extend(batch)
         except BaseException:
             self.waiting.give_back(taken)
             raise
