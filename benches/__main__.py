@@ -26,6 +26,7 @@ NAMES = (
     "dbt_build",
     "git_clone",
     "dask_map",
+    "ray_map",
 )
 
 

@@ -38,7 +38,7 @@ PACKAGES = (
         "prefect-email",
     ),
     *("prefect-databricks", "prefect-gcp", "prefect-github", "prefect-gitlab", "prefect-shell", "prefect-slack"),
-    "prefect-redis",
+    *("prefect-ray", "prefect-redis"),
     *("prefect-snowflake", "prefect-sqlalchemy"),
 )
 # The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
@@ -47,7 +47,7 @@ PUBLISHED = (
     "prefect-dask>=0.3.7",
     *("prefect-docker>=0.7.4", "prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-github>=0.4.4"),
     *("prefect-gitlab>=0.3.5", "prefect-shell>=0.3.7", "prefect-databricks>=0.4.2", "prefect-slack>=0.4.0"),
-    "prefect-redis>=0.3.0",
+    *("prefect-ray>=0.6.0", "prefect-redis>=0.3.0"),
     *("prefect-snowflake>=0.28.9", "prefect-sqlalchemy>=0.6.1"),
 )
 BASELINE = "published"

@@ -19,8 +19,9 @@ from .errors import DaskTaskRunLost
 if TYPE_CHECKING:
     import distributed
 
+    from prefect_integration_kit.task_run_losses import Submitted
+
     from ._gathering import Series
-    from ._losses import Submitted
 
 R = TypeVar("R")
 
@@ -118,7 +119,9 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
             exc: What Dask raised.
             is_reported: Whether to report that to the API; a state that is final there stays.
         """
-        from ._losses import lost_state, not_ready_state, report
+        from prefect_integration_kit.task_run_losses import not_ready_state, report
+
+        from ._losses import lost_state
 
         name = self._submitted.task.name if self._submitted else "unknown"
         state = lost_state(self.task_run_id, name, exc, _scheduler_of(self._wrapped_future))

@@ -1,44 +1,16 @@
-"""Task runs that Dask lost: their final state, which no worker reports any more."""
+"""What became of a task run that Dask lost, in words."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed, Pending
-from prefect.types._datetime import now
-from prefect.utilities.asyncutils import run_coro_as_sync
-from prefect.utilities.engine import emit_task_run_state_change_event
+from prefect_integration_kit.task_run_losses import crashed_state
 
 from .errors import DaskResultLost, DaskTaskRunLost
 
 if TYPE_CHECKING:
-    from prefect import Task
-    from prefect.client.schemas.objects import RunInput, State, TaskRun
-    from prefect.context import FlowRunContext, TaskRunContext
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What is needed to report on a task run that no worker speaks for.
-
-    Attributes:
-        task: Its task.
-        flow_run_context: Where it was submitted.
-        task_run_context: Where it was submitted.
-        dependencies: Its known inputs.
-    """
-
-    task: Task[..., Any]
-    flow_run_context: FlowRunContext | None
-    task_run_context: TaskRunContext | None
-    dependencies: dict[str, set[RunInput]] | None
+    from prefect.client.schemas.objects import State
 
 
 def why(exc: BaseException, scheduler: str) -> str:
@@ -80,85 +52,4 @@ def lost_state(task_run_id: UUID, name: str, exc: BaseException, scheduler: str)
         else DaskTaskRunLost(f"Task run '{task_run_id}' of task {name!r} was lost. {why(exc, scheduler)}")
     )
     error.__cause__ = exc if error is not exc else error.__cause__
-    state: State[Any] = Crashed(message=str(error), data=error)
-    state.state_details.task_run_id = task_run_id
-    return state
-
-
-def not_ready_state(task_run_id: UUID, upstream: UUID) -> State[Any]:
-    """Make the state of a task run that did not start, since it waited for a lost one.
-
-    Args:
-        task_run_id: The run.
-        upstream: The one that it waited for.
-    """
-    state: State[Any] = Pending(
-        name="NotReady", message=f"Upstream task run '{upstream}' did not reach a 'COMPLETED' state."
-    )
-    state.state_details.task_run_id = task_run_id
-    return state
-
-
-def report(submitted: Submitted, task_run_id: UUID, state: State[Any]) -> State[Any]:
-    """Report a state that no worker reports; one that the API knows to be final stays.
-
-    Args:
-        submitted: What the run was submitted with.
-        task_run_id: The run.
-        state: Its state.
-
-    Returns:
-        The state that the run is in.
-    """
-    flow_run = submitted.flow_run_context.flow_run if submitted.flow_run_context else None
-    if submitted.flow_run_context is None:
-        return state
-    with contextlib.suppress(Exception):  # the flow must end, whether the API answers or not
-        known = _known(task_run_id)
-        if known is None:
-            known = run_coro_as_sync(
-                submitted.task.create_local_run(
-                    id=task_run_id,
-                    flow_run_context=submitted.flow_run_context,
-                    parent_task_run_context=submitted.task_run_context,
-                )
-            )
-            emit_task_run_state_change_event(task_run=known, initial_state=None, validated_state=_of(known))
-        elif known.state is not None and known.state.is_final():
-            return state
-        state.state_details.task_run_id = task_run_id
-        state.state_details.flow_run_id = flow_run.id if flow_run else None
-        before = _of(known)
-        # The API takes the later one for the present one.
-        state.timestamp = max(now("UTC"), before.timestamp + timedelta(microseconds=1))
-        known.state = state
-        known.state_id, known.state_type, known.state_name = state.id, state.type, state.name
-        emit_task_run_state_change_event(task_run=known, initial_state=before, validated_state=state)
-    return state
-
-
-def _of(task_run: TaskRun) -> State[Any]:
-    return task_run.state or Pending()
-
-
-def _known(task_run_id: UUID) -> TaskRun | None:
-    client = get_client(sync_client=True)
-    try:
-        return client.read_task_run(task_run_id)
-    except ObjectNotFound:
-        return None
-
-
-def started(task_run_ids: Iterable[UUID]) -> set[UUID]:
-    """Ask the API which of these task runs have started.
-
-    Args:
-        task_run_ids: The runs.
-    """
-    client = get_client(sync_client=True)
-    found: set[UUID] = set()
-    for task_run_id in task_run_ids:
-        with contextlib.suppress(Exception):
-            client.read_task_run(task_run_id)
-            found.add(task_run_id)
-    return found
+    return crashed_state(task_run_id, error)

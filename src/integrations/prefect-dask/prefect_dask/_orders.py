@@ -1,272 +1,31 @@
-"""A task run as it travels to a worker: what is packed here is unpacked in `_worker`."""
-
-# Dask and cloudpickle are annotated in part only.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+"""What a task run of Dask waits for, as it is packed."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any
 
-from prefect.context import AssetContext, SettingsContext, TagsContext, serialize_context
-from prefect.futures import PrefectFuture
-from prefect.settings.context import get_current_settings
-from prefect.utilities.annotations import quote
-from prefect.utilities.collections import StopVisiting, visit_collection
+from prefect_integration_kit.task_run_orders import Packer, Waits
 
-from ._parcels import INLINE_BYTES
-from ._pickling import dumps, dumps_context
 from .errors import DaskArgumentError
 
-if TYPE_CHECKING:
-    from prefect import Task
-    from prefect.client.schemas.objects import RunInput
 
+def make_packer(ledger: str) -> Packer:
+    """Make a packer of task runs for Dask.
 
-class Upstream:
-    """Stands in an argument for the result of another piece of work on the cluster."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is particular to one task run.
-
-    Attributes:
-        task_run_id: Its ID.
-        parameters: Each pickled; a number is the index of a parcel among what Dask hands over.
-        wait_for: Pickled.
-        dependencies: Inputs of the run that were found before it was submitted.
-        tags: Of the caller's context.
-        assets: The asset context, serialized.
-        letterhead: Index of the parcel with the task and the rest of the context.
-        first_upstream: Index of the first result of other work.
-        return_type: `"state"` or `"result"`.
+    Args:
         ledger: Under which the scheduler keeps what has ended.
     """
-
-    task_run_id: UUID
-    parameters: dict[str, bytes | int]
-    wait_for: bytes
-    dependencies: dict[str, set[RunInput]] | None
-    tags: list[str]
-    assets: dict[str, Any]
-    letterhead: int
-    first_upstream: int
-    return_type: str
-    ledger: str
+    return Packer(ledger, "a Dask worker", DaskArgumentError, _upstream_of)
 
 
-@dataclass(frozen=True)
-class Letterhead:
-    """What all runs of one task in one flow run have in common; each part is pickled."""
-
-    task: bytes
-    context: bytes
-    settings: bytes
-
-
-@dataclass
-class Packed:
-    """An order with what travels beside it."""
-
-    order: Order
-    parcels: list[bytes]
-    upstream: list[Any]
-
-
-@dataclass
-class _Batch:
-    """Pickled objects by identity, while nobody can change them."""
-
-    pickled: dict[int, tuple[Any, bytes]] = field(default_factory=dict[int, "tuple[Any, bytes]"])
-
-
-_batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)
-
-
-@contextmanager
-def one_batch() -> Generator[None, None, None]:
-    """Pickle objects that many calls share once: within a `map`, nothing of the user's runs between the calls."""
-    token = _batch.set(_Batch())
-    try:
-        yield
-    finally:
-        _batch.reset(token)
-
-
-def _dumps(value: Any, *, keep: bool = False) -> bytes:
-    batch = _batch.get()
-    if batch is None or not keep:
-        return dumps(value)
-    known = batch.pickled.get(id(value))
-    if known is None:
-        known = batch.pickled[id(value)] = (value, dumps(value))
-    return known[1]
-
-
-class Packer:
-    """Packs the task runs of one client."""
-
-    def __init__(self, ledger: str) -> None:
-        self.ledger = ledger
-        self.api_url: str | None = None
-        """Where workers reach a server that runs for this process alone; they would start one each."""
-        self._contexts: dict[tuple[int, ...], tuple[tuple[Any, ...], bytes]] = {}
-        self._settings: tuple[Any, bytes] | None = None
-
-    def pack(
-        self,
-        task: Task[..., Any],
-        task_run_id: UUID,
-        parameters: dict[str, Any],
-        wait_for: Iterable[Any] | None,
-        dependencies: dict[str, set[RunInput]] | None,
-        return_type: str,
-    ) -> Packed:
-        """Pack a task run.
-
-        Raises:
-            DaskArgumentError: If an argument cannot be pickled.
-        """
-        upstream: list[Any] = []
-        parcels = [self._letterhead(task)]
-        packed_parameters: dict[str, bytes | int] = {}
-        for name, value in parameters.items():
-            content = self._argument(task, name, value, upstream)
-            if len(content) > INLINE_BYTES:
-                packed_parameters[name] = len(parcels)
-                parcels.append(content)
-            else:
-                packed_parameters[name] = content
-        waited = self._argument(task, "wait_for", None if wait_for is None else list(wait_for), upstream)
-        tags = TagsContext.get()
-        order = Order(
-            task_run_id=task_run_id,
-            parameters=packed_parameters,
-            wait_for=waited,
-            dependencies=dependencies,
-            tags=sorted(tags.current_tags),
-            assets=_assets(task, task_run_id, dependencies),
-            letterhead=0,
-            first_upstream=len(parcels),
-            return_type=return_type,
-            ledger=self.ledger,
-        )
-        return Packed(order, parcels, upstream)
-
-    def _argument(self, task: Task[..., Any], name: str, value: Any, upstream: list[Any]) -> bytes:
-        before = len(upstream)
-        prepared = _with_placeholders(value, upstream)
-        try:
-            # Only large values are worth keeping, and only those that stand as they are for all calls.
-            return _dumps(value, keep=True) if len(upstream) == before and not _is_small(value) else _dumps(prepared)
-        except Exception as exc:
-            what = f"argument {name!r}" if name in task_parameters(task) else name
-            raise DaskArgumentError(
-                f"Task {task.name!r}: {what} of type {type(value).__name__!r} cannot be sent to a Dask worker: {exc} "
-                "Pass what it is made from, such as a path or an address, and open it in the task."
-            ) from exc
-
-    def _letterhead(self, task: Task[..., Any]) -> bytes:
-        try:
-            function = _dumps(task, keep=True)
-        except Exception as exc:
-            raise DaskArgumentError(
-                f"Task {task.name!r} cannot be sent to a Dask worker: {exc} Its function refers to something that "
-                "cannot be pickled: open it in the task."
-            ) from exc
-        return pickle.dumps(Letterhead(function, self._context(), self._settings_bytes()))
-
-    def _context(self) -> bytes:
-        """The serialized context without what differs between tasks; made once for each pair of runs."""
-        from prefect.context import FlowRunContext, TaskRunContext
-
-        owners = (FlowRunContext.get(), TaskRunContext.get())
-        key = tuple(id(owner) for owner in owners)
-        known = self._contexts.get(key)
-        if known is None:
-            context = serialize_context()
-            for each in ("settings_context", "tags_context", "asset_context"):
-                context.pop(each, None)
-            if len(self._contexts) >= 8:
-                self._contexts.clear()
-            known = self._contexts[key] = (owners, dumps_context(context))
-        return known[1]
-
-    def _settings_bytes(self) -> bytes:
-        current = get_current_settings()
-        if self._settings is None or self._settings[0] is not current:
-            context = SettingsContext.get()
-            serialized = context.serialize() if context else {}
-            if serialized and self.api_url and not current.api.url:
-                settings = dict(serialized.get("settings") or {})
-                settings["api"] = {**(settings.get("api") or {}), "url": self.api_url}
-                serialized["settings"] = settings
-            self._settings = (current, dumps(serialized))
-        return self._settings[1]
-
-
-def task_parameters(task: Task[..., Any]) -> set[str]:
-    """Names of the parameters of a task."""
-    from inspect import signature
-
-    return set(signature(task.fn).parameters)
-
-
-def _is_small(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float)
-
-
-def _assets(task: Task[..., Any], task_run_id: UUID, dependencies: dict[str, set[RunInput]] | None) -> dict[str, Any]:
-    made = AssetContext.from_task_and_inputs(task, task_run_id, dependencies, copy_to_child_ctx=True)
-    return made.serialize()
-
-
-def _with_placeholders(value: Any, upstream: list[Any]) -> Any:
-    """Replace the futures of Dask in a value, however deep, and wait for those of other task runners."""
+def _upstream_of(item: Any) -> Any:
+    """Look whether something in an argument is a future of Dask."""
     from distributed import Future
 
     from ._futures import PrefectDaskFuture
 
-    def replace(item: Any, context: dict[str, Any]) -> Any:
-        if isinstance(context.get("annotation"), quote):
-            raise StopVisiting
-        if isinstance(item, PrefectDaskFuture):
-            state = item.state_to_send()
-            if state is not None:
-                return state
-            upstream.append(item.wrapped_future)
-            return Upstream(len(upstream) - 1)
-        if isinstance(item, Future):
-            upstream.append(item)
-            return Upstream(len(upstream) - 1)
-        if isinstance(item, PrefectFuture):
-            future: PrefectFuture[Any] = item
-            future.wait()
-            return future.state
-        return item
-
-    if _is_small(value) or isinstance(value, str | bytes):
-        return value
-    return visit_collection(value, visit_fn=replace, return_data=True, max_depth=-1, context={})
-
-
-def with_results(value: Any, results: list[Any]) -> Any:
-    """Put the results of other work where their placeholders stand."""
-
-    def replace(item: Any) -> Any:
-        return results[item.index] if isinstance(item, Upstream) else item
-
-    if not results:
-        return value
-    return visit_collection(value, visit_fn=replace, return_data=True, max_depth=-1)
+    if isinstance(item, PrefectDaskFuture):
+        return item.state_to_send() or Waits(item.wrapped_future)
+    if isinstance(item, Future):
+        return Waits(item)
+    return None

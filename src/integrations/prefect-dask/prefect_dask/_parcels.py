@@ -16,9 +16,6 @@ from weakref import WeakValueDictionary
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-INLINE_BYTES = 4_000
-"""What is smaller travels with the task run: a parcel costs the scheduler a task of its own."""
-
 _SCATTERED_BYTES = 8_000_000
 """What is larger goes to a worker's memory and past the scheduler's, and cannot be made again there."""
 

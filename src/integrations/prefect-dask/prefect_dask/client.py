@@ -19,13 +19,17 @@ from prefect import Task
 from prefect.utilities.callables import get_call_parameters
 from prefect.utilities.engine import collect_task_run_inputs_sync
 
+from prefect_integration_kit.task_run_orders import one_batch
+
 from . import _worker
 from ._ledger import ROOT
-from ._orders import Packer, one_batch
+from ._orders import make_packer
 from ._parcels import Parcels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+    from prefect_integration_kit.task_run_orders import Packer
 
 __all__ = ["PrefectDaskClient"]
 
@@ -70,7 +74,7 @@ class PrefectDaskClient(Client):
             *args: As of `distributed.Client`.
             **kwargs: As of `distributed.Client`.
         """
-        self._packer = Packer(uuid4().hex)
+        self._packer = make_packer(uuid4().hex)
         self._parcels = Parcels(self, super().submit)
         super().__init__(*args, **kwargs)
 

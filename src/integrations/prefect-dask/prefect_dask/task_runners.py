@@ -301,7 +301,7 @@ class DaskTaskRunner(TaskRunner[Any]):
         """
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
-        from ._losses import Submitted
+        from prefect_integration_kit.task_run_losses import Submitted
 
         client = self.client
         self._startup.tell_flow_run()
@@ -352,8 +352,9 @@ class DaskTaskRunner(TaskRunner[Any]):
         Returns:
             The futures, in order.
         """
+        from prefect_integration_kit.task_run_orders import one_batch
+
         from ._gathering import Series
-        from ._orders import one_batch
 
         token = _series.set(Series())
         try:
@@ -430,7 +431,7 @@ class DaskTaskRunner(TaskRunner[Any]):
         """Settle what was cancelled: a task run that had begun ends as crashed in the API, too."""
         if not lost:
             return
-        from ._losses import started
+        from prefect_integration_kit.task_run_losses import started
 
         begun = started(future.task_run_id for future in lost)
         for future in lost:

@@ -61,6 +61,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "databricks": (),
     "dbt_projects": ("dbt-core", "dbt-duckdb"),
     "dask": ("distributed",),
+    "ray": ("ray",),
 }
 """Modules of `backends` and the distributions that each needs."""
 

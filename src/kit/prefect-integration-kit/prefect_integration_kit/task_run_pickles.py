@@ -1,6 +1,6 @@
-"""Pickles of what travels to a worker."""
+"""Pickles of what travels to another process that runs a task."""
 
-# Dask and cloudpickle are annotated in part only.
+# cloudpickle is annotated in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations

@@ -1,0 +1,190 @@
+"""The future of a task run on Ray, which ends in a state whatever becomes of the cluster."""
+
+# Ray is annotated in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
+
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectWrappedFuture
+
+from prefect_integration_kit.task_run_losses import crashed_state, not_ready_state, report
+
+from ._losses import lost_error, worker_died
+
+if TYPE_CHECKING:
+    import ray
+
+    from prefect_integration_kit.task_run_losses import Submitted
+
+R = TypeVar("R")
+
+
+class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
+    """The future of a task run on Ray.
+
+    When Ray loses the task run, since its worker or its node died, its final state is `Crashed`.
+
+    Args:
+        task_run_id: The task run.
+        wrapped_future: Ray's reference to its final state.
+    """
+
+    def __init__(self, task_run_id: UUID, wrapped_future: ray.ObjectRef[Any]) -> None:
+        super().__init__(task_run_id, wrapped_future)
+        self._submitted: Submitted | None = None
+        self._upstream: list[PrefectRayFuture[Any]] = []
+        self._holds: list[Any] = []
+        self.lost_its_worker = False
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what another process can wait with."""
+        return type(self), (self._task_run_id, self._wrapped_future)
+
+    def belongs_to(self, submitted: Submitted, upstream: list[PrefectRayFuture[Any]], holds: list[Any]) -> None:
+        """Say where the task run comes from.
+
+        Args:
+            submitted: What it was submitted with.
+            upstream: What it waits for.
+            holds: Objects in the store that shall stay as long as the future does.
+        """
+        self._submitted, self._upstream, self._holds = submitted, upstream, holds
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the final state is known here."""
+        return self._final_state is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether Ray has a result or an error, or the final state is known here."""
+        return self._final_state is not None or _is_ready(self._wrapped_future, 0, fetch_local=False)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the task run has ended.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until it has ended.
+        """
+        if self._final_state is None:
+            self._settle(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+        """Wait for the task run, and return its result.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until it has ended.
+            raise_on_failure: Whether to raise the error of a task run that failed, rather than return it.
+
+        Returns:
+            What the task returned.
+
+        Raises:
+            TimeoutError: If it has not ended in time.
+            RayTaskRunLost: If Ray lost it.
+        """
+        if self._final_state is None and not self._settle(timeout):
+            raise TimeoutError(f"Task run {self.task_run_id} did not complete within {timeout} seconds")
+        state: Any = self._final_state
+        return state.result(raise_on_failure=raise_on_failure, _sync=True)
+
+    def add_done_callback(self, fn: Callable[[PrefectRayFuture[R]], Any]) -> None:
+        """Call a function when the task run has ended, in another thread unless it has ended already.
+
+        Args:
+            fn: Called with the future.
+        """
+        if self.is_settled:
+            fn(self)
+            return
+
+        def wait_and_call() -> None:
+            self.wait()
+            fn(self)
+
+        threading.Thread(target=wait_and_call, name="prefect-ray-callback", daemon=True).start()
+
+    def state_to_send(self) -> State[Any] | None:
+        """The state that a task run which depends on this one gets, where Ray cannot hand it over."""
+        state = self._final_state
+        if state is None or not (state.is_crashed() or state.name == "NotReady"):
+            return None
+        return state
+
+    def lose(self, exc: BaseException, *, is_reported: bool = True) -> None:
+        """Settle the task run as lost.
+
+        Args:
+            exc: What Ray raised.
+            is_reported: Whether to report that to the API; a state that is final there stays.
+        """
+        self.lost_its_worker = worker_died(exc)
+        name = self._submitted.task.name if self._submitted else "unknown"
+        state = crashed_state(self.task_run_id, lost_error(self.task_run_id, name, exc))
+        for upstream in self._upstream:
+            if upstream.is_lost_too():
+                state = not_ready_state(self.task_run_id, upstream.task_run_id)
+        if self._submitted is not None and is_reported:
+            state = report(self._submitted, self.task_run_id, state)
+        self._final_state = state
+
+    def is_lost_too(self) -> bool:
+        """Whether Ray lost this one, so that what waited for it never started."""
+        if self._final_state is None and self.is_ready:
+            self.wait()
+        state = self._final_state
+        return state is not None and (state.is_crashed() or state.name == "NotReady")
+
+    def _settle(self, timeout: float | None) -> bool:
+        import ray
+
+        with self._lock:
+            if self._final_state is not None:
+                return True
+            try:
+                if not _is_ready(self._wrapped_future, timeout):
+                    return False
+                outcome: Any = ray.get(self._wrapped_future)
+            except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Ray's
+                self.lose(exc)
+            else:
+                self._final_state = outcome if isinstance(outcome, State) else _completed(outcome)
+        return True
+
+
+def _is_ready(reference: Any, timeout: float | None, *, fetch_local: bool = True) -> bool:
+    import ray
+
+    ready, _ = ray.wait([reference], timeout=timeout, fetch_local=fetch_local)
+    return bool(ready)
+
+
+def _completed(value: Any) -> State[Any]:
+    from prefect.states import Completed
+
+    return Completed(data=value)
+
+
+def futures_in(value: Any) -> list[PrefectRayFuture[Any]]:
+    """Find the futures in a value, however deep.
+
+    Args:
+        value: Arguments of a task.
+    """
+    from prefect.utilities.collections import visit_collection
+
+    found: list[PrefectRayFuture[Any]] = []
+
+    def note(item: Any) -> None:
+        if isinstance(item, PrefectRayFuture):
+            found.append(cast("PrefectRayFuture[Any]", item))
+
+    visit_collection(value, visit_fn=note, return_data=False, max_depth=-1)
+    return found

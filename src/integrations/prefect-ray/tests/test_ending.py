@@ -1,0 +1,206 @@
+"""Ends: of time limits, of flows that leave work behind, of Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow, task
+from prefect.settings import PREFECT_API_URL
+
+from prefect_ray import RayTaskRunner
+
+Eventually = Callable[[Callable[[], Any]], Any]
+
+
+@task(timeout_seconds=0.5)
+def sleep_forever() -> None:
+    time.sleep(30)
+
+
+@task(timeout_seconds=0.5)
+async def asleep_forever() -> None:
+    import asyncio
+
+    await asyncio.sleep(30)
+
+
+@task(timeout_seconds=20)
+def in_time(number: int) -> int:
+    return number + 1
+
+
+@task
+def block(started: Path) -> None:
+    started.write_text(str(os.getpid()))
+    time.sleep(300)
+
+
+@pytest.mark.parametrize("each", [sleep_forever, asleep_forever], ids=["sync", "async"])
+def test_a_time_limit_ends_a_task_that_blocks(runner: RayTaskRunner[Any], each: Any) -> None:
+    @flow(task_runner=runner)
+    def limited() -> tuple[str, float]:
+        in_time.submit(1).wait()
+        began = time.monotonic()
+        future = each.submit()
+        future.wait()
+        return future.state.name, time.monotonic() - began
+
+    name, seconds = limited()
+    assert name == "TimedOut"
+    assert seconds < 2.5 + 5  # the other five are for a machine that is busy
+
+
+def test_a_time_limit_that_is_kept_changes_nothing(runner: RayTaskRunner[Any]) -> None:
+    @flow(task_runner=runner)
+    def limited() -> int:
+        return in_time.submit(1).result()
+
+    assert limited() == 2
+
+
+def test_what_has_not_ended_is_cancelled(
+    runner: RayTaskRunner[Any], eventually: Eventually, seen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_RAY_CANCEL_GRACE_SECONDS", "0.5")
+    ids: list[Any] = []
+
+    @flow(task_runner=runner)
+    def leaves() -> None:
+        futures = [block.submit(tmp_path / f"started-{number}") for number in range(4)]
+        ids.extend(future.task_run_id for future in futures)
+        eventually(lambda: any(path.read_text() for path in tmp_path.glob("started-*")))
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        leaves()
+    pids = [int(path.read_text()) for path in tmp_path.glob("started-*")]
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() and _runs(pid) for pid in pids))
+    eventually(lambda: any(found.state.is_crashed() for each in ids if (found := seen.task_run(each)) and found.state))
+    assert len(list(tmp_path.glob("started-*"))) < 4  # what had not begun never did
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is one that runs something, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_connection_of_the_process_is_left_open(runner: RayTaskRunner[Any]) -> None:
+    import ray
+
+    @flow(task_runner=runner)
+    def numbers() -> int:
+        return in_time.submit(1).result()
+
+    assert (numbers(), numbers()) == (2, 2)
+    assert ray.is_initialized()
+
+
+def test_logs_and_states_reach_the_api_before_the_flow_ends(runner: RayTaskRunner[Any], seen: Any) -> None:
+    @task(log_prints=True)
+    def says() -> None:
+        print("hello from the worker")
+
+    @flow(task_runner=runner)
+    def told() -> tuple[Any, Any]:
+        import prefect
+
+        future = says.submit()
+        future.wait()
+        return prefect.runtime.flow_run.id, future.task_run_id
+
+    flow_run_id, task_run_id = told()
+    assert seen.final_state(task_run_id).is_completed()
+    deadline = time.monotonic() + 30
+    while not any("hello from the worker" in each["message"] for each in seen.logs(flow_run_id)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+SCRIPT = """
+import os, sys, threading, time
+from pathlib import Path
+from prefect import flow, task
+from prefect_ray import RayTaskRunner
+import ray
+
+folder = Path(sys.argv[1])
+HERE = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 100_000_000}
+
+@task
+def one():
+    return 1
+
+@task
+def forever(folder):
+    (folder / "started").write_text(str(os.getpid()))
+    while True:
+        time.sleep(0.05)
+
+@flow(task_runner=RayTaskRunner(init_kwargs=HERE))
+def inner():
+    return one.submit().result()
+
+@flow(task_runner=RayTaskRunner(init_kwargs=HERE))
+def outer():
+    total = one.submit().result() + inner()
+    assert ray.is_initialized()  # the inner one has left it to us
+    return total + one.submit().result()
+
+@flow(task_runner=RayTaskRunner(init_kwargs=HERE))
+def runs():
+    future = forever.submit(folder)
+    (folder / "task").write_text(str(future.task_run_id))
+    future.result()
+
+if __name__ == "__main__":
+    assert outer() == 3
+    assert not ray.is_initialized()
+    if "forever" in sys.argv:
+        runs()
+"""
+
+
+def _start(folder: Path, *args: str) -> subprocess.Popen[bytes]:
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
+    }
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, str(script), str(folder), *args]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_ray_that_was_started_is_shared_and_ended_and_sigterm_ends_it_too(
+    prefect_harness: None, eventually: Eventually, seen: Any, tmp_path: Path
+) -> None:
+    process = _start(tmp_path, "forever")
+    try:
+        started = tmp_path / "started"
+        eventually(lambda: process.poll() is not None or (started.exists() and started.read_text()))
+        assert process.poll() is None, process.communicate()[1].decode()[-4000:]
+        worker = int(started.read_text())
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        eventually(lambda: not _runs(worker))
+        assert seen.final_state((tmp_path / "task").read_text()).is_crashed()
+        assert b"Exception ignored" not in errors
+        assert b"__del__" not in errors
+    finally:
+        process.kill()
