@@ -9,6 +9,9 @@ set positional-arguments
 # Where Python may not keep its bytecode, each of some hundred processes would compile everything anew.
 export PYTHONDONTWRITEBYTECODE := ""
 
+# Under `uv run`, Ray would have uv make an environment for each of its workers; they have that of the caller.
+export RAY_ENABLE_UV_RUN_RUNTIME_ENV := "0"
+
 # An active environment is not ours to use, and uv would warn about it at every command.
 unexport VIRTUAL_ENV
 
