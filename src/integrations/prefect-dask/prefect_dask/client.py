@@ -238,14 +238,18 @@ class PrefectDaskClient(Client):
         """
         self._on_workers(_worker.flush, os.getpid(), timeout_seconds, timeout_seconds=timeout_seconds)
 
-    def stop_task_runs(self, task_run_ids: Iterable[UUID], timeout_seconds: float = 5.0) -> None:
+    def stop_task_runs(self, task_run_ids: Iterable[UUID], timeout_seconds: float = 5.0) -> set[UUID]:
         """Stop task runs, wherever they run.
 
         Args:
             task_run_ids: The runs.
             timeout_seconds: How long telling the workers may take.
+
+        Returns:
+            Those that were running.
         """
-        self._on_workers(_worker.stop_runs, list(task_run_ids), timeout_seconds=timeout_seconds)
+        answers = self._on_workers(_worker.stop_runs, list(task_run_ids), timeout_seconds=timeout_seconds)
+        return {each for answer in answers.values() if isinstance(answer, list) for each in answer}
 
     def forget_ledger(self, timeout_seconds: float = 5.0) -> None:
         """Remove from the scheduler what it keeps about the task runs of this client.

@@ -55,6 +55,8 @@ from ._startup_log import StartupLog
 from .errors import DaskConfigurationError, DaskTaskRunLost
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from distributed.deploy.cluster import Cluster
     from prefect import Task
     from prefect.client.schemas.objects import RunInput
@@ -394,15 +396,16 @@ class DaskTaskRunner(TaskRunner[Any]):
         """
         self._startup.tell_flow_run(is_last=True)
         lost: list[PrefectDaskFuture[Any]] = []
+        ran: set[UUID] = set()
         try:
             if self._client is not None and current_worker() is None:
-                lost = self._end_task_runs(self._client)
+                lost, ran = self._end_task_runs(self._client)
         finally:
             try:
                 with contextlib.suppress(Exception) if args and args[0] else contextlib.nullcontext():
                     self._stack.close()
             finally:
-                self._report(lost)
+                self._report(lost, ran)
                 self._client = None
                 self._cluster = self._given_cluster
                 self._owns_cluster = False
@@ -411,29 +414,35 @@ class DaskTaskRunner(TaskRunner[Any]):
     def cancel_all(self) -> None:
         """Cancel all task runs that have not ended."""
         if self._client is not None:
-            self._report(self._end_task_runs(self._client))
+            self._report(*self._end_task_runs(self._client))
 
-    def _end_task_runs(self, client: PrefectDaskClient) -> list[PrefectDaskFuture[Any]]:
-        """Cancel what has not ended, and have the workers send what they have logged."""
+    def _end_task_runs(self, client: PrefectDaskClient) -> tuple[list[PrefectDaskFuture[Any]], set[UUID]]:
+        """Cancel what has not ended, and have the workers send what they have logged.
+
+        Returns:
+            What was cancelled, and which of it ran.
+        """
         unfinished = [f for f in list(self._submitted) if not f.is_settled and f.wrapped_future.status == "pending"]
+        ran: set[UUID] = set()
         if client.status != "running":
-            return unfinished
+            return unfinished, ran
         with contextlib.suppress(Exception):  # the scheduler may be gone
             if unfinished:
                 self.logger.warning("%d task runs had not ended with the flow; they are cancelled.", len(unfinished))
                 client.cancel([future.wrapped_future for future in unfinished], force=True)
-                client.stop_task_runs([future.task_run_id for future in unfinished])
+                ran = client.stop_task_runs([future.task_run_id for future in unfinished])
             client.flush_workers()
             client.forget_ledger()
-        return unfinished
+        return unfinished, ran
 
-    def _report(self, lost: list[PrefectDaskFuture[Any]]) -> None:
+    def _report(self, lost: list[PrefectDaskFuture[Any]], ran: set[UUID]) -> None:
         """Settle what was cancelled: a task run that had begun ends as crashed in the API, too."""
         if not lost:
             return
         from prefect_integration_kit.task_run_losses import started
 
-        begun = started(future.task_run_id for future in lost)
+        # The API hears of a start a little later than it happens.
+        begun = ran | started(future.task_run_id for future in lost)
         for future in lost:
             error = DaskTaskRunLost("The flow run ended before this task run did.")
             future.lose(error, is_reported=future.task_run_id in begun)

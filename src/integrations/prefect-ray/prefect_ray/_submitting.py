@@ -190,29 +190,36 @@ class Submitter:
         if not unfinished:
             return
         self._log.warning("%d task runs had not ended with the flow; they are cancelled.", len(unfinished))
+        begun: set[UUID] = set()
         with contextlib.suppress(Exception):  # the cluster may be gone
-            self._end(unfinished)
-        begun = started(each.task_run_id for each in unfinished)
+            begun = self._end(unfinished)
+        # The API hears of a start a little later than it happens.
+        begun |= started(each.task_run_id for each in unfinished)
         for future in unfinished:
             if not future.is_settled:
                 error = RayTaskRunLost("The flow run ended before this task run did.")
                 future.lose(error, is_reported=future.task_run_id in begun)
         self._pending = []
 
-    def _end(self, unfinished: list[PrefectRayFuture[Any]]) -> None:
-        """Interrupt what runs, which tidies up then; what still runs after a grace time is killed with its worker."""
+    def _end(self, unfinished: list[PrefectRayFuture[Any]]) -> set[UUID]:
+        """Interrupt what runs, which tidies up then; what still runs after a grace time is killed with its worker.
+
+        Returns:
+            The task runs whose workers were killed, which cannot report their ends any more.
+        """
         import ray
 
-        references = [each.wrapped_future for each in unfinished]
+        references = {each.wrapped_future: each.task_run_id for each in unfinished}
         for reference in references:
             ray.cancel(reference, force=False)
         grace = self._settings.cancel_grace_seconds
-        _, left = ray.wait(references, num_returns=len(references), timeout=grace, fetch_local=False)
+        _, left = ray.wait(list(references), num_returns=len(references), timeout=grace, fetch_local=False)
         for reference in left:
             ray.cancel(reference, force=True)
         self._dead_workers += len(left)
         if left:
             ray.wait(left, num_returns=len(left), timeout=2, fetch_local=False)
+        return {references[each] for each in left}
 
     def _unfinished(self) -> list[PrefectRayFuture[Any]]:
         with contextlib.suppress(Exception):  # the cluster may be gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -43,6 +44,14 @@ def block(started: Path) -> None:
     time.sleep(300)
 
 
+@task
+def never_stop(started: Path) -> None:
+    started.write_text(str(os.getpid()))
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(300)
+
+
 @pytest.mark.parametrize("each", [sleep_forever, asleep_forever], ids=["sync", "async"])
 def test_a_time_limit_ends_a_task_that_blocks(runner: RayTaskRunner[Any], each: Any) -> None:
     @flow(task_runner=runner)
@@ -66,15 +75,23 @@ def test_a_time_limit_that_is_kept_changes_nothing(runner: RayTaskRunner[Any]) -
     assert limited() == 2
 
 
+@pytest.mark.parametrize(("each", "grace"), [(block, "0.5"), (never_stop, "0")], ids=["interrupted", "killed"])
 def test_what_has_not_ended_is_cancelled(
-    runner: RayTaskRunner[Any], eventually: Eventually, seen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: RayTaskRunner[Any],
+    eventually: Eventually,
+    seen: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    each: Any,
+    grace: str,
 ) -> None:
-    monkeypatch.setenv("PREFECT_INTEGRATIONS_RAY_CANCEL_GRACE_SECONDS", "0.5")
+    """Also when its worker dies before the API has heard that it began."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_RAY_CANCEL_GRACE_SECONDS", grace)
     ids: list[Any] = []
 
     @flow(task_runner=runner)
     def leaves() -> None:
-        futures = [block.submit(tmp_path / f"started-{number}") for number in range(4)]
+        futures = [each.submit(tmp_path / f"started-{number}") for number in range(4)]
         ids.extend(future.task_run_id for future in futures)
         eventually(lambda: any(path.read_text() for path in tmp_path.glob("started-*")))
         raise ValueError("no")
@@ -83,7 +100,9 @@ def test_what_has_not_ended_is_cancelled(
         leaves()
     pids = [int(path.read_text()) for path in tmp_path.glob("started-*")]
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() and _runs(pid) for pid in pids))
-    eventually(lambda: any(found.state.is_crashed() for each in ids if (found := seen.task_run(each)) and found.state))
+    eventually(
+        lambda: any(found.state.is_crashed() for run_id in ids if (found := seen.task_run(run_id)) and found.state)
+    )
     assert len(list(tmp_path.glob("started-*"))) < 4  # what had not begun never did
 
 
