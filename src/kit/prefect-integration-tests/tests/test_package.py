@@ -138,7 +138,7 @@ FLAWS: list[tuple[str, str, str, str]] = [
     ("test_prefect_finds_the_collection", ENTRY_POINTS, "PKG = PKG\n", ""),
     ("test_entry_points_load", ENTRY_POINTS, "PKG = PKG", "PKG = PKG.absent"),
     ("test_the_package_is_typed", "PKG/py.typed", "", "absent"),
-    ("test_pyproject_is_short", "pyproject.toml", "[project]\n", "[project]\n" + "#\n" * 50),
+    ("test_pyproject_is_short", "pyproject.toml", "[project]\n", "[project]\n" + "#\n" * 70),
     ("test_the_changelog_tells_of_this_version", "CHANGELOG.md", "1.2.0", "11.2.0"),
     ("test_the_changelog_tells_of_this_version", "CHANGELOG.md", "", "absent"),
     ("test_public_names_exist", INIT, '"Thing",', '"Nothing",'),

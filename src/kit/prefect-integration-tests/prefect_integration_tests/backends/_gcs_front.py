@@ -107,8 +107,7 @@ class GcsFront(Stopped):
         self._lock = threading.Lock()
         self._http = HttpServer(self, _Handler)
         self.port = self._http.server_port
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self._thread.start()
+        self._http.start("gcs-front")
 
     @property
     def endpoint(self) -> str:
@@ -117,9 +116,7 @@ class GcsFront(Stopped):
 
     def stop(self) -> None:
         """Stop listening."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(5)
+        self._http.end()
 
     # What tests arrange
 

@@ -10,12 +10,35 @@ import struct
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .processes import HOST
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _NO_CONTENT = (204, 304)
 _COMPRESSED_FROM = 1000
+_LOOK_SECONDS = 0.02
+_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+class Cut(Exception):
+    """The connection is to be closed without an answer."""
+
+
+class Garbled(Exception):
+    """The answer is to be a page of HTML, as a proxy in between sends one.
+
+    Attributes:
+        status: Its HTTP status.
+        page: The page.
+    """
+
+    def __init__(self, status: int = 502, page: bytes = _PAGE) -> None:
+        super().__init__(status)
+        self.status = status
+        self.page = page
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -30,7 +53,7 @@ class HttpServer(ThreadingHTTPServer):
     def __init__(
         self, owner: Any, handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
     ) -> None:
-        """Bind the port; `serve_forever` answers.
+        """Bind the port; `start` answers.
 
         Args:
             owner: What the handlers serve.
@@ -41,7 +64,26 @@ class HttpServer(ThreadingHTTPServer):
         self._context = context
         self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
         super().__init__((HOST, 0), handler)
+
+    def start(self, name: str) -> Self:
+        """Answer from now on, in a thread.
+
+        Args:
+            name: Of the thread.
+        """
+        self._thread = threading.Thread(target=self.serve_forever, args=(_LOOK_SECONDS,), name=name, daemon=True)
+        self._thread.start()
+        return self
+
+    def end(self) -> None:
+        """Answer no longer: close the port and the connections."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join(5)
+        self.server_close()
+        self.cut_all()
 
     def server_bind(self) -> None:
         """Bind, without asking for a name."""
@@ -101,11 +143,21 @@ class HttpHandler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def serve(self) -> None:
-        """Answer one request, whatever its method."""
+        """Answer one request, whatever its method.
+
+        Raises:
+            Cut: Instead of an answer.
+            Garbled: For a page of HTML instead of an answer.
+        """
         raise NotImplementedError
 
     def _serve(self) -> None:
-        self.serve()
+        try:
+            self.serve()
+        except Cut:
+            self.cut()
+        except Garbled as exc:
+            self.send(exc.status, exc.page, {"Content-Type": "text/html"}, may_compress=True)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the base class
 

@@ -44,12 +44,13 @@ class RayCluster:
         self._nodes: list[Any] = []
 
     @classmethod
-    def start(cls, num_cpus: int = 2, client_port: int | None = None) -> Self:
+    def start(cls, num_cpus: int = 2, client_port: int | None = None, **resources: float) -> Self:
         """Start the head node (about 8 s).
 
         Args:
             num_cpus: How many tasks it runs at a time.
             client_port: Port for addresses that begin with `ray://`; without it they do not work.
+            **resources: What tasks can ask for, to run there.
         """
         os.environ.update(_ENVIRONMENT)
         from ray.cluster_utils import Cluster
@@ -64,6 +65,7 @@ class RayCluster:
         options: dict[str, Any] = {
             "_system_config": noticing,
             "num_cpus": num_cpus,
+            "resources": resources,
             "include_dashboard": False,
             "object_store_memory": 150_000_000,
         }
@@ -128,12 +130,15 @@ class RayCluster:
 @pytest.fixture(scope="session")
 def ray_cluster_processes() -> Iterator[RayCluster]:
     """A cluster for the whole session; see `ray_cluster`."""
-    with RayCluster.start() as cluster:
+    with RayCluster.start(head=1000) as cluster:
         yield cluster
 
 
 @pytest.fixture
 def ray_cluster(ray_cluster_processes: RayCluster) -> RayCluster:
-    """A Ray cluster of one node with two processors, to which this process is connected."""
+    """A Ray cluster of one node with two processors, to which this process is connected.
+
+    The node has 1,000 of the resource `head`, for tests that add other nodes.
+    """
     ray_cluster_processes.connect()
     return ray_cluster_processes

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ._call_faults import Fault, Faults, When
-from ._http_server import HttpHandler, HttpServer
+from ._http_server import Cut, Garbled, HttpHandler, HttpServer
 from ._slack_service import TOKEN, WEBHOOK_SECRET, SlackCall, SlackChannel, SlackRefusal, SlackService
 from .processes import HOST
 
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
     from .certificates import Certificate
 
 __all__ = ["TOKEN", "WEBHOOK_SECRET", "SlackCall", "SlackChannel", "SlackRefusal", "SlackServer", "slack_server"]
-
-_HTML = b"<html><body>502 Bad Gateway</body></html>"
-
-
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
 
 
 class SlackServer(SlackService):
@@ -68,8 +58,7 @@ class SlackServer(SlackService):
         self._http = HttpServer(self, _Handler, context)
         self.endpoint = f"{'https' if context else 'http'}://{HOST}:{self._http.server_address[1]}"
         self.reset()
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="slack", daemon=True)
-        self._thread.start()
+        self._http.start("slack")
 
     def reset(self) -> None:
         """Forget everything but the token `TOKEN`, the channels #general and #prefect and the webhook."""
@@ -132,10 +121,7 @@ class SlackServer(SlackService):
 
     def close(self) -> None:
         """Stop to listen."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
 
     def __enter__(self) -> Self:
         return self
@@ -158,18 +144,18 @@ class SlackServer(SlackService):
             if fault.when == "before":
                 raise fault.error
             if fault.when == "cut":
-                raise _Cut
+                raise Cut
             if fault.when == "garbled":
-                raise _Garbled
+                raise Garbled
             threading.Event().wait(fault.delay_seconds)
         with self.lock:
             if calls is not self.calls:
-                raise _Cut
+                raise Cut
             answer = self.answer(call, path, content, authorization)
         if fault is not None and fault.when == "after":
             raise fault.error
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         return answer
 
 
@@ -187,13 +173,11 @@ class _Handler(HttpHandler):
         sent = {"Content-Type": "application/json" if is_method else "text/plain"}
         try:
             answer, status = server.handle(call, split.path, self.read_content(), authorization), 200
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled:
-            call.status = 502
-            self.send(502, _HTML, {"Content-Type": "text/html"})
-            return
+        except Cut:
+            raise
+        except Garbled as exc:
+            call.status = exc.status
+            raise
         except SlackRefusal as exc:
             status = exc.status
             answer = {"ok": False, "error": exc.error, **exc.more} if is_method else exc.error

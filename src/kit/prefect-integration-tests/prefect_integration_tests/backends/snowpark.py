@@ -9,7 +9,6 @@ Snowflake's own.
 from __future__ import annotations
 
 import secrets as tokens
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -34,12 +33,11 @@ class Snowpark(Account, Stopped):
         self._sessions: set[str] = set()
         self._masters: set[str] = set()
         self._server = HttpServer(self, Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self._server.start("snowpark")
 
     def stop(self) -> None:
         """Stop, and end all containers."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.end()
         self.end_jobs()
         self.folder.cleanup()
 

@@ -11,6 +11,7 @@ from .git_credentials import GitCredentialsSuite
 from .git_deployments import GitDeploymentSuite
 from .git_repository import GitIntegrationSuite, GitRepositorySuite
 from .guide import GuideSuite
+from .interface import InterfaceSuite
 from .job import JobSuite
 from .object_store import ObjectStoreSuite
 from .package import PackageSuite
@@ -30,6 +31,7 @@ __all__ = [
     "GitIntegrationSuite",
     "GitRepositorySuite",
     "GuideSuite",
+    "InterfaceSuite",
     "JobSuite",
     "ObjectStoreSuite",
     "PackageSuite",

@@ -31,7 +31,7 @@ from .base import Suite
 if TYPE_CHECKING:
     from prefect_integration_tests.docstrings import Example
 
-MAX_PYPROJECT_LINES = 45
+MAX_PYPROJECT_LINES = 60
 """A package's `pyproject.toml` holds only what differs from its siblings."""
 
 _SAYS_ASYNC_FORM = re.compile(r"^Async form of ", re.IGNORECASE)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from .._server_clock import Clock
 from ..processes import HOST
 from .arm_calls import ArmCall, Fault, Faults
@@ -39,18 +39,6 @@ _NO_TOKEN = "Authentication failed. The 'Authorization' header is missing."
 _BAD_TOKEN = "The access token is invalid, or its lifetime has ended."
 
 
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class ArmServer:
     """Listens on a loopback port, checks requests against the SDK's models, and lets providers answer."""
 
@@ -71,8 +59,7 @@ class ArmServer:
         self.operations = self.add(AsyncOperations(self))
         self._http = HttpServer(self, _Handler)
         self.port = int(self._http.server_address[1])
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="azure-api", daemon=True)
-        self._thread.start()
+        self._http.start("azure-api")
 
     @property
     def endpoint(self) -> str:
@@ -98,10 +85,7 @@ class ArmServer:
 
     def close(self) -> None:
         """Stop to listen, close all connections."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
         self.clock.close()
         for provider in self._providers:
             provider.close()
@@ -123,7 +107,7 @@ class ArmServer:
 
         Raises:
             ArmError: The refusal.
-            _Cut: By a fault.
+            Cut: By a fault.
         """
         found = self.find(call.http_method, call.path)
         if found is not None:
@@ -146,10 +130,10 @@ class ArmServer:
         request = ArmRequest(operation, params, call.query, read, call.headers, call.principal, token)
         if fault is not None and fault.when == "late":
             self.clock.later(fault.delay_seconds, lambda: self._do_unheard(provider, request))
-            raise _Cut
+            raise Cut
         answer = self._do(provider, request)
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -172,9 +156,9 @@ class ArmServer:
         if fault.when == "before":
             raise fault.error
         if fault.when == "garbled":
-            raise _Garbled(fault.error.status)
+            raise Garbled(fault.error.status, _HTML)
         if fault.when == "cut":
-            raise _Cut
+            raise Cut
 
     def principal_of(self, token: str) -> str:
         """Give who has a token.
@@ -263,13 +247,11 @@ class _Handler(HttpHandler):
         call = ArmCall("", self.command, path, query, headers, at_seconds=time.monotonic())
         try:
             answer = server.answer(call, content, token if kind.lower() == "bearer" else "")
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled as exc:
+        except Cut:
+            raise
+        except Garbled as exc:
             call.status = exc.status
-            self.send(exc.status, _HTML, {"Content-Type": "text/html"}, may_compress=True)
-            return
+            raise
         except ArmError as exc:
             answer = Answer(exc.body, exc.status, exc.headers)
         except Exception as exc:  # noqa: BLE001 - a test must see what broke, not a lost connection

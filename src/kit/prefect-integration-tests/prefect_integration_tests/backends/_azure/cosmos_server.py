@@ -12,23 +12,14 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from .._call_faults import Fault, Faults
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from ..processes import HOST
 from .cosmos_access import check_access
 from .cosmos_calls import ACTIONS, CosmosCall, operation_of
 from .cosmos_service import Answer, CosmosService
 from .cosmos_store import CosmosRefused, CosmosStore, Json
 
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 _READS = frozenset({"GET", "HEAD"})
-
-
-class _Cut(Exception):
-    """The connection is to be closed."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
 
 
 class CosmosServer:
@@ -56,9 +47,9 @@ class CosmosServer:
         self.faults: Faults[CosmosCall] = Faults()
         self._lsn = itertools.count(1)
         self.reset()
-        self._http = [_start(HttpServer(self, _Handler))]
+        self._http = [HttpServer(self, _Handler).start("cosmos")]
         if context is not None:
-            self._http.append(_start(HttpServer(self, _Handler, context)))
+            self._http.append(HttpServer(self, _Handler, context).start("cosmos-tls"))
 
     @property
     def endpoint(self) -> str:
@@ -88,17 +79,15 @@ class CosmosServer:
     def close(self) -> None:
         """Stop to listen."""
         for http in self._http:
-            http.shutdown()
-            http.server_close()
-            http.cut_all()
+            http.end()
 
     def answer(self, call: CosmosCall, address: str) -> Answer:
         """Do what a call asks.
 
         Raises:
             CosmosRefused: The refusal.
-            _Cut: By a fault.
-            _Garbled: By a fault.
+            Cut: By a fault.
+            Garbled: By a fault.
         """
         self.calls.append(call)
         fault = self.faults.next(call)
@@ -113,11 +102,11 @@ class CosmosServer:
         self._check_permission(call)
         if fault is not None and fault.when == "late":
             threading.Timer(fault.delay_seconds, self.service.answer, (call,)).start()
-            raise _Cut
+            raise Cut
         answer = Answer(200, _account(address)) if call.method == "Account_Get" else self.service.answer(call)
         answer.headers["x-ms-session-token"] = f"0:-1#{next(self._lsn)}"
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -147,20 +136,15 @@ class CosmosServer:
             )
 
 
-def _start(server: HttpServer) -> HttpServer:
-    threading.Thread(target=server.serve_forever, args=(0.05,), name="cosmos", daemon=True).start()
-    return server
-
-
 def _strike(fault: Fault[CosmosCall]) -> None:
     if fault.delay_seconds and fault.when != "late":
         threading.Event().wait(fault.delay_seconds)
     if fault.when == "before":
         raise fault.error
     if fault.when == "garbled":
-        raise _Garbled
+        raise Garbled
     if fault.when == "cut":
-        raise _Cut
+        raise Cut
 
 
 def _account(address: str) -> Json:
@@ -192,13 +176,11 @@ class _Handler(HttpHandler):
             call.body = _body(content)
             scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
             answer = owner.answer(call, f"{scheme}://{HOST}:{self.server.server_port}/")
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled:
-            call.status = 502
-            self._write(502, _HTML, {"Content-Type": "text/html"})
-            return
+        except Cut:
+            raise
+        except Garbled as exc:
+            call.status = exc.status
+            raise
         except CosmosRefused as exc:
             call.status = exc.status
             self._refuse(exc)

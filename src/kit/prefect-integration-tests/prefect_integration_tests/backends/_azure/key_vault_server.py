@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from ..processes import HOST
 from .key_vault_store import Json, VaultRefused, VaultStore
 
@@ -36,7 +36,6 @@ _ROUTES: tuple[tuple[str, str, re.Pattern[str], str], ...] = (
     ("PurgeSecret", "DELETE", re.compile(r"/deletedsecrets/([^/]+)"), "purge/action"),
     ("RecoverSecret", "POST", re.compile(r"/deletedsecrets/([^/]+)/recover"), "recover/action"),
 )
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
 @dataclass
@@ -65,14 +64,6 @@ class _Fault:
     times: int | None
 
 
-class _Cut(Exception):
-    """The connection is to be closed."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-
 class VaultServer:
     """One vault on a loopback port.
 
@@ -98,8 +89,7 @@ class VaultServer:
         self.port = int(self._http.server_address[1])
         self._silence = threading.Event()
         self.reset()
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="key-vault", daemon=True)
-        self._thread.start()
+        self._http.start("key-vault")
 
     @property
     def endpoint(self) -> str:
@@ -161,16 +151,13 @@ class VaultServer:
     def close(self) -> None:
         """Stop to listen."""
         self._silence.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
 
     def answer(self, method: str, target: str, token: str, content: bytes) -> tuple[int, Json | None, dict[str, str]]:
         """Answer a request.
 
         Raises:
-            _Cut: If there is to be no answer.
+            Cut: If there is to be no answer.
         """
         if not token:
             return self._challenge("AKV10000: Request is missing a Bearer or PoP token.")
@@ -217,7 +204,7 @@ class VaultServer:
         if fault is not None and fault.when == "after":
             raise fault.refusal
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         return answer
 
     def _do(self, call: VaultCall) -> Json | None:
@@ -269,12 +256,12 @@ class VaultServer:
         if fault.when == "before":
             raise fault.refusal
         if fault.when == "cut":
-            raise _Cut
+            raise Cut
         if fault.when == "garbled":
-            raise _Garbled
+            raise Garbled
         if fault.when == "silent":
             self._silence.wait(30)
-            raise _Cut
+            raise Cut
 
 
 def _route(method: str, path: str) -> tuple[str, str, tuple[str, ...]]:
@@ -304,13 +291,7 @@ class _Handler(HttpHandler):
         """Answer one request."""
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         token = str(self.headers.get("Authorization") or "").removeprefix("Bearer ")
-        try:
-            vault: VaultServer = self.server.owner
-            status, answer, headers = vault.answer(self.command, self.path, token, content)
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled:
-            status, answer, headers = 502, None, {"Content-Type": "text/html"}
-        body = _HTML if status == 502 and answer is None else b"" if answer is None else json.dumps(answer).encode()
+        vault: VaultServer = self.server.owner
+        status, answer, headers = vault.answer(self.command, self.path, token, content)
+        body = b"" if answer is None else json.dumps(answer).encode()
         self.send(status, body, {"Content-Type": "application/json; charset=utf-8", **headers})

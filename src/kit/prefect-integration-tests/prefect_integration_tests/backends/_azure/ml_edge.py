@@ -16,14 +16,10 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from .._call_faults import Fault, Faults
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, HttpHandler, HttpServer
 from ..processes import HOST
 from .ml_service import MlCall, MlService
 from .ml_store import Json, MlRefused
-
-
-class _Cut(Exception):
-    """The connection is to be closed."""
 
 
 class MlEdge:
@@ -52,7 +48,7 @@ class MlEdge:
 
         self.reset()
         self._http = HttpServer(self, _Handler)
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), name="ml-edge", daemon=True).start()
+        self._http.start("ml-edge")
 
     @property
     def proxy(self) -> str:
@@ -70,16 +66,14 @@ class MlEdge:
 
     def close(self) -> None:
         """Stop to listen."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
+        self._http.end()
 
     def answer(self, call: MlCall, token: str) -> Json | None:
         """Do what a call asks.
 
         Raises:
             MlRefused: The refusal.
-            _Cut: By a fault.
+            Cut: By a fault.
         """
         self.calls.append(call)
         names = self.service.name(call)
@@ -90,7 +84,7 @@ class MlEdge:
             call.principal = self._principal(token)
         answer = self.service.answer(call, names)
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -108,7 +102,7 @@ def _strike(fault: Fault[MlCall]) -> None:
     if fault.when == "before":
         raise fault.error
     if fault.when == "cut":
-        raise _Cut
+        raise Cut
 
 
 class _Handler(HttpHandler):
@@ -155,9 +149,8 @@ class _Handler(HttpHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
             answer = owner.answer(call, token)
-        except _Cut:
-            self.cut()
-            return
+        except Cut:
+            raise
         except MlRefused as exc:
             call.status = exc.status
             error = {"error": {"code": exc.code, "message": exc.message}}

@@ -12,13 +12,12 @@ from typing import Any, cast
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from .._call_faults import Fault, Faults
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from .._server_clock import Clock
 from ..processes import HOST
 from .calls import ApiError, DatabricksCall, Json
 from .identity import TokenRefusal
 
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _JOBS = "/api/(?P<version>2\\.[012])/jobs"
 _SQL = "/api/(?P<version>2\\.0)/sql"
 
@@ -58,18 +57,6 @@ _OPEN = ("GetToken", "DiscoverOidc", "DiscoverHost", "FetchExternalLink")
 """Operations that ask for no token of the workspace."""
 
 
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class WorkspaceServer:
     """Listens on a loopback port, checks requests, and lets a service answer."""
 
@@ -98,8 +85,7 @@ class WorkspaceServer:
         self._scheme = "http" if context is None else "https"
         self._http = HttpServer(self, _Handler, context)
         self.port = int(self._http.server_address[1])
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="databricks", daemon=True)
-        self._thread.start()
+        self._http.start("databricks")
 
     @property
     def endpoint(self) -> str:
@@ -112,10 +98,7 @@ class WorkspaceServer:
 
     def close(self) -> None:
         """Stop to listen, close all connections."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
         self.clock.close()
 
     def answer(self, call: DatabricksCall, content: bytes, authorization: str) -> Any:
@@ -123,7 +106,7 @@ class WorkspaceServer:
 
         Raises:
             ApiError: The refusal.
-            _Cut: By a fault.
+            Cut: By a fault.
         """
         _route(call)
         form = call.operation == "GetToken"
@@ -140,10 +123,10 @@ class WorkspaceServer:
             raise ApiError(400, "Could not parse request object: Unrecognized token", "MALFORMED_REQUEST")
         if fault is not None and fault.when == "late":
             self.clock.later(fault.delay_seconds, lambda: self._do(call, authorization))
-            raise _Cut
+            raise Cut
         answer = self._do(call, authorization)
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -168,9 +151,9 @@ def _strike(fault: Fault[DatabricksCall]) -> None:
     if fault.when == "before":
         raise fault.error
     if fault.when == "garbled":
-        raise _Garbled(fault.error.status)
+        raise Garbled(fault.error.status)
     if fault.when == "cut":
-        raise _Cut
+        raise Cut
 
 
 def _loaded(content: bytes) -> Any:
@@ -199,13 +182,11 @@ class _Handler(HttpHandler):
         sent: dict[str, str] = {}
         try:
             answer, status = server.answer(call, content, authorization), 200
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled as exc:
+        except Cut:
+            raise
+        except Garbled as exc:
             call.status = exc.status
-            self.send(exc.status, _HTML, {"Content-Type": "text/html"})
-            return
+            raise
         except ApiError as exc:
             answer, status, sent = exc.body, exc.status, exc.headers
         except TokenRefusal as exc:

@@ -11,12 +11,10 @@ from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .._call_faults import Fault, Faults
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from .._server_clock import Clock
 from ..processes import HOST
 from .calls import CloudCall, CloudError, Json
-
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 _ROUTES = [
     (operation, method, re.compile(f"^{path}$"))
@@ -41,18 +39,6 @@ _ROUTES = [
 ]
 
 
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class CloudServer:
     """Listens on a loopback port, checks requests, and lets a service answer."""
 
@@ -73,8 +59,7 @@ class CloudServer:
         self._answer = answer
         self._http = HttpServer(self, _Handler)
         self.port = int(self._http.server_address[1])
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="dbt-cloud", daemon=True)
-        self._thread.start()
+        self._http.start("dbt-cloud")
 
     @property
     def endpoint(self) -> str:
@@ -83,10 +68,7 @@ class CloudServer:
 
     def close(self) -> None:
         """Stop to listen, close all connections."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
         self.clock.close()
 
     def answer(self, call: CloudCall, content: bytes, authorization: str) -> Any:
@@ -94,7 +76,7 @@ class CloudServer:
 
         Raises:
             CloudError: The refusal.
-            _Cut: By a fault.
+            Cut: By a fault.
         """
         rest = self._route(call)
         body = _loaded(content)
@@ -115,10 +97,10 @@ class CloudServer:
             raise CloudError(404, developer_message="No account matches the given query.")
         if fault is not None and fault.when == "late":
             self.clock.later(fault.delay_seconds, lambda: self._do(call, rest))
-            raise _Cut
+            raise Cut
         answer = self._do(call, rest)
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -144,9 +126,9 @@ class CloudServer:
         if fault.when == "before":
             raise fault.error
         if fault.when == "garbled":
-            raise _Garbled(fault.error.status)
+            raise Garbled(fault.error.status)
         if fault.when == "cut":
-            raise _Cut
+            raise Cut
 
 
 def _unknown(call: CloudCall) -> CloudError:
@@ -181,13 +163,11 @@ class _Handler(HttpHandler):
         sent: dict[str, str] = {}
         try:
             answer, status = server.answer(call, content, authorization), 200
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled as exc:
+        except Cut:
+            raise
+        except Garbled as exc:
             call.status = exc.status
-            self.send(exc.status, _HTML, {"Content-Type": "text/html"})
-            return
+            raise
         except CloudError as exc:
             answer, status, sent = exc.body, exc.status, exc.headers
         except Exception as exc:  # noqa: BLE001 - a test must see what broke, not a lost connection

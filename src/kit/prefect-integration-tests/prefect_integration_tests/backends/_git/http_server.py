@@ -87,8 +87,7 @@ class GitHttpServer:
         self._http = HttpServer(self, _Handler, context)
         self.port = int(self._http.server_address[1])
         self.endpoint = f"{'https' if context else 'http'}://{HOST}:{self.port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="git-server", daemon=True)
-        self._thread.start()
+        self._http.start("git-server")
 
     def fail(
         self, times: int = 1, status: int = 503, *, when: When = "before", headers: dict[str, str] | None = None
@@ -130,9 +129,7 @@ class GitHttpServer:
     def close(self) -> None:
         """Stop to listen."""
         self._gate.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(5)
+        self._http.end()
 
     def take_fault(self, *, midway: bool) -> _Fault | None:
         """Take the next fault, if it fits the request."""

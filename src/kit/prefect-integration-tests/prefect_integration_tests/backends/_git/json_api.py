@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .._call_faults import Fault, Faults, When
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from ..processes import HOST
 
 if TYPE_CHECKING:
@@ -62,14 +62,6 @@ class ApiRefusal(Exception):
         self.headers = dict(headers or {})
 
 
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-
 Routes = Iterable[tuple[str, str, str]]
 
 
@@ -104,8 +96,7 @@ class JsonApi:
         self._http = HttpServer(self, _Handler, context)
         self.port = int(self._http.server_address[1])
         self.endpoint = f"{'https' if context else 'http'}://{HOST}:{self.port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="git-api", daemon=True)
-        self._thread.start()
+        self._http.start("git-api")
 
     def fail(
         self,
@@ -168,9 +159,9 @@ class JsonApi:
             if fault is not None and fault.when == "before":
                 raise fault.error
             if fault is not None and fault.when == "cut":
-                raise _Cut
+                raise Cut
             if fault is not None and fault.when == "garbled":
-                raise _Garbled
+                raise Garbled(200, _HTML)
             self.check_caller(call)
             if not call.method:
                 raise ApiRefusal(404, {"error": f"404 Not Found: {call.verb} {call.path}"})
@@ -178,7 +169,7 @@ class JsonApi:
             if fault is not None and fault.when == "after":
                 raise fault.error
             if fault is not None:
-                raise _Cut
+                raise Cut
         if isinstance(answer, tuple):
             return cast("tuple[int, Any]", answer)
         return 200, answer
@@ -194,10 +185,7 @@ class JsonApi:
 
     def close(self) -> None:
         """Stop to listen."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
 
     def __enter__(self) -> Self:
         return self
@@ -225,13 +213,11 @@ class _Handler(HttpHandler):
         try:
             call.body = json.loads(content) if content else None
             status, answer = api.handle(call)
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled:
-            call.status = 200
-            self.send(200, _HTML, {"Content-Type": "text/html"})
-            return
+        except Cut:
+            raise
+        except Garbled as exc:
+            call.status = exc.status
+            raise
         except ApiRefusal as exc:
             status, answer, sent = exc.status, exc.body, {**sent, **exc.headers}
         except ValueError:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
-from .._http_server import HttpHandler, HttpServer
+from .._http_server import Cut, Garbled, HttpHandler, HttpServer
 from ..processes import HOST
 from .checks import check_answer, read_body, read_query
 from .clock import Clock
@@ -33,18 +33,6 @@ _NO_TOKEN = (
     "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
 )
 _HTML = b"<html><head><title>502 Server Error</title></head><body><h1>Error: Server Error</h1></body></html>"
-
-
-class _Cut(Exception):
-    """The connection is to be closed without an answer."""
-
-
-class _Garbled(Exception):
-    """The answer is to be a page of HTML."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class RestServer:
@@ -70,8 +58,7 @@ class RestServer:
         self._shared: dict[Any, Any] = {}
         self._http = HttpServer(self, _Handler)
         self.port = int(self._http.server_address[1])
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="google-api", daemon=True)
-        self._thread.start()
+        self._http.start("google-api")
 
     @property
     def endpoint(self) -> str:
@@ -112,10 +99,7 @@ class RestServer:
 
     def close(self) -> None:
         """Stop to listen, close all connections."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._http.cut_all()
-        self._thread.join(5)
+        self._http.end()
         self.clock.close()
         for service in self._services:
             service.close()
@@ -144,7 +128,7 @@ class RestServer:
 
         Raises:
             ApiError: The refusal.
-            _Cut: By a fault.
+            Cut: By a fault.
         """
         service, method, variables = self.find(call.http_method, call.path)
         call.method = method.id if method else ""
@@ -170,11 +154,11 @@ class RestServer:
         request = ApiRequest(method, call.params, body, call.email, region)
         if fault is not None and fault.when == "late":
             self.clock.later(fault.delay_seconds, lambda: self._do_unheard(service, request))
-            raise _Cut
+            raise Cut
         answer = self._do(service, request)
         check_answer(method, answer)
         if fault is not None and fault.when == "lost":
-            raise _Cut
+            raise Cut
         if fault is not None and fault.when == "after":
             raise fault.error
         return answer
@@ -195,9 +179,9 @@ class RestServer:
         if fault.when == "before":
             raise fault.error
         if fault.when == "garbled":
-            raise _Garbled(fault.error.code)
+            raise Garbled(fault.error.code, _HTML)
         if fault.when == "cut":
-            raise _Cut
+            raise Cut
 
     def _pause(self, seconds: float) -> None:
         threading.Event().wait(seconds)
@@ -232,13 +216,11 @@ class _Handler(HttpHandler):
         call = ApiCall("", http_method, path, query, headers, at_seconds=time.monotonic())
         try:
             answer = rest.answer(call, content, token if kind.lower() == "bearer" else "", region)
-        except _Cut:
-            self.cut()
-            return
-        except _Garbled as exc:
-            call.status = exc.code
-            self._write(exc.code, _HTML, "text/html")
-            return
+        except Cut:
+            raise
+        except Garbled as exc:
+            call.status = exc.status
+            raise
         except ApiError as exc:
             call.status = exc.code
             self._send_error(exc)

@@ -49,10 +49,7 @@ class SnowflakeFront:
         self.queries = Queries(self._run)
         self.reset()
         self._http = HttpServer(self, _Handler)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.05,), name="snowflake-front", daemon=True
-        )
-        self._thread.start()
+        self._http.start("snowflake-front")
 
     def reset(self) -> None:
         """Forget users, logins, queries and faults."""
@@ -77,9 +74,7 @@ class SnowflakeFront:
     def close(self) -> None:
         """Stop to listen."""
         self.queries.reset()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        self._http.end()
 
     # What the handler calls
 
