@@ -27,6 +27,7 @@ NAMES = (
     "git_clone",
     "dask_map",
     "ray_map",
+    "task_engines",
 )
 
 
