@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
+    from prefect_integration_kit.loggers import Log
+
     from ._auth import Credentials
-    from ._pulls import Logger
 
 _POLICIES = ("IfNotPresent", "Always", "IfPossible", "Never")
 
@@ -49,7 +50,7 @@ def ensure_image(
     policy: str | None = None,
     credentials: Credentials = None,
     platform: str | None = None,
-    logger: Logger,
+    logger: Log,
 ) -> Image:
     """Make sure that the engine has an image, and return it.
 
@@ -105,7 +106,7 @@ def _pull_once(
     reference: ImageReference,
     credentials: Credentials,
     platform: str | None,
-    logger: Logger,
+    logger: Log,
 ) -> Image:
     """Pull what is not there, once for all who need it at a time."""
     key = (id(client), reference.text, platform)

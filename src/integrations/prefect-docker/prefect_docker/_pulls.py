@@ -5,10 +5,10 @@ Everything here blocks, so a coroutine calls it in a thread.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect_integration_kit.loggers import Log
 from prefect_integration_kit.redact import redact
 from prefect_integration_kit.sdk_errors import combined
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from ._auth import Credentials
 
-Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _DENIED = ("unauthorized", "denied", "no basic auth credentials", "authentication required", "forbidden")
 _ABSENT = ("manifest unknown", "not found", "no matching manifest", "name unknown", "does not exist")
@@ -66,7 +65,7 @@ def pull_image(
     *,
     credentials: Credentials = None,
     platform: str | None = None,
-    logger: Logger,
+    logger: Log,
     attempts: int | None = None,
     auth_config: dict[str, Any] | None = None,
 ) -> Image:
@@ -126,7 +125,7 @@ def pull_all_tags(
     *,
     credentials: Credentials = None,
     platform: str | None = None,
-    logger: Logger,
+    logger: Log,
     auth_config: dict[str, Any] | None = None,
 ) -> list[Image]:
     """Pull each tag of a repository.
@@ -169,7 +168,7 @@ class _Pull:
         reference: ImageReference,
         auth: RegistryAuth,
         platform: str | None,
-        logger: Logger,
+        logger: Log,
         *,
         all_tags: bool = False,
     ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +11,8 @@ import anyio
 
 from .background import end
 from .job_service import JobService, Seen
+from .loggers import Log
 from .waiting import SYSTEM_CLOCK, Clock
-
-Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _INSPECTED_AT_ONCE = 8
 _FIRST_LOOK_SECONDS = 1.0
@@ -37,7 +35,7 @@ class JobPoller:
     """Waits for the jobs of one service to end."""
 
     def __init__(
-        self, service: JobService[Any], *, interval_seconds: float, logger: Logger, clock: Clock = SYSTEM_CLOCK
+        self, service: JobService[Any], *, interval_seconds: float, logger: Log, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._service = service
         self._interval_seconds = interval_seconds

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect_integration_kit.dispatch import run_stoppable
 from prefect_integration_kit.redact import Redactor
@@ -61,6 +61,7 @@ from ._git.values import (
     parse_address,
     without_userinfo,
 )
+from .loggers import Log
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -99,7 +100,6 @@ __all__ = [
     "without_userinfo",
 ]
 
-Log = logging.Logger | logging.LoggerAdapter[Any]
 
 _logger = logging.getLogger(__name__)
 _STAGING = ".git-pull-"

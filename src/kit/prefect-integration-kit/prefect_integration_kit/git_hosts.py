@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
 from urllib.parse import urlsplit
 
-Log = logging.Logger | logging.LoggerAdapter[Any]
+from .loggers import Log
 
 
 def instance_address(url: str | None, example: str, fields: str) -> str | None:

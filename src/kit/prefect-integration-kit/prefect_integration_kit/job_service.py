@@ -7,13 +7,14 @@ is deleted. A package implements `JobService` in its service's words; `prefect_i
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from uuid import UUID
+
+from .loggers import Log
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .settlement import Ended
 
     C = TypeVar("C", bound=BaseJobConfiguration)
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 else:
     C = TypeVar("C")
 
@@ -89,7 +89,7 @@ class JobService(ABC, Generic[C]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Make the job of a run, and start it.
 

@@ -7,19 +7,19 @@ does not show where the last look ended, all that the service gives is read.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from prefect_integration_kit.background import end
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
+from .loggers import Log
+
 S = TypeVar("S")
 
-Logger = logging.Logger | logging.LoggerAdapter[Any]
 Read = Callable[[int | None], Awaitable[str]]
 """Reads the last lines of a log, as many as the number says, or as many as are to be had."""
 
@@ -66,7 +66,7 @@ class OutputStreams(ABC, Generic[S]):
         *,
         interval_seconds: float,
         tail_lines: int,
-        logger: Logger,
+        logger: Log,
         write: Callable[[Sequence[str]], None] = print_lines,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:

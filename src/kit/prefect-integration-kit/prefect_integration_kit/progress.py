@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 import threading
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
+
+from .loggers import Log
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _SCREEN = threading.Lock()
 
@@ -35,7 +35,7 @@ class Progress:
 
     def __init__(
         self,
-        logger: Logger,
+        logger: Log,
         *,
         interval_seconds: float = 10.0,
         clock: Clock = SYSTEM_CLOCK,

@@ -6,19 +6,19 @@ and on what has ended alone, so doing it twice changes nothing.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+from .loggers import Log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far the clocks of the infrastructure and of the Prefect server may be apart."""
@@ -66,7 +66,7 @@ async def settle(
     ended: Ended,
     *,
     client: PrefectClient,
-    logger: Logger,
+    logger: Log,
     grace_seconds: float = 60.0,
     now: datetime | None = None,
 ) -> Settled:
@@ -140,7 +140,7 @@ def _is_grace_over(ended: Ended, grace_seconds: float, now: datetime | None) -> 
     return ended.ended_at is None or present - ended.ended_at >= timedelta(seconds=grace_seconds)
 
 
-async def _cancel(ended: Ended, flow_run: FlowRun, client: PrefectClient, logger: Logger) -> Settled:
+async def _cancel(ended: Ended, flow_run: FlowRun, client: PrefectClient, logger: Log) -> Settled:
     from prefect.states import Cancelled
 
     message = f"The run was being cancelled, and its {ended.name} is gone."
@@ -149,7 +149,7 @@ async def _cancel(ended: Ended, flow_run: FlowRun, client: PrefectClient, logger
     return Settled.CANCELLED
 
 
-async def _crash(message: str, flow_run: FlowRun, client: PrefectClient, logger: Logger) -> Settled:
+async def _crash(message: str, flow_run: FlowRun, client: PrefectClient, logger: Log) -> Settled:
     from prefect.exceptions import Abort, Pause
     from prefect.states import Crashed
     from prefect.utilities.engine import propose_state

@@ -6,12 +6,13 @@ names. They come here for it, so that a new Prefect release is one file to mend.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio
+
+from .loggers import Log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from prefect.workers.base import BaseWorker
 
     AnyWorker = BaseWorker[Any, Any, Any]
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _PAGE = 200
 
@@ -32,7 +32,7 @@ def client_of(worker: AnyWorker) -> PrefectClient | None:
     return worker._client
 
 
-def logger_of(worker: AnyWorker) -> Logger:
+def logger_of(worker: AnyWorker) -> Log:
     """The worker's own logger, which is not that of a flow run."""
     return worker._logger
 
@@ -189,7 +189,7 @@ PLAIN_SECRETS = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
 class PlainSecretWarning:
     """Warns, once for each variable, that a secret goes out as plain text."""
 
-    def __init__(self, logger: Logger, infrastructure: str, remedies: Mapping[str, str]) -> None:
+    def __init__(self, logger: Log, infrastructure: str, remedies: Mapping[str, str]) -> None:
         """Say what to warn of.
 
         Args:

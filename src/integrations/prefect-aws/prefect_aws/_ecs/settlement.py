@@ -17,7 +17,7 @@ from .times import time_of
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-    from prefect_integration_kit.settlement import Logger
+    from prefect_integration_kit.loggers import Log
 
 STOPPED = ("STOPPED", "DELETED")
 
@@ -27,7 +27,7 @@ async def settle(
     tags: Mapping[str, str],
     *,
     client: PrefectClient,
-    logger: Logger,
+    logger: Log,
     grace_seconds: float = 60.0,
     now: datetime | None = None,
 ) -> Settled:

@@ -39,7 +39,7 @@ from .views import DeploymentView, GroupView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from ..worker_settings import ContainerInstanceWorkerSettings
     from ..workers.container_instance import AzureContainerJobConfiguration
@@ -120,7 +120,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Deploy the container group of a submission, and wait until its containers run, or have run.
 
@@ -230,7 +230,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
             "`task_start_timeout_seconds` if it needs longer."
         )
 
-    async def _discard(self, name: str, logger: Logger) -> None:
+    async def _discard(self, name: str, logger: Log) -> None:
         """Delete what was made in vain. Failing that, it is left to the sweep: the first error counts."""
         try:
             deployment = await self._api.deployment(name)
@@ -253,7 +253,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         except WaitTimeout:  # what it has made is deleted all the same
             return
 
-    async def _forget_deployment(self, name: str, *, is_last: bool, logger: Logger) -> None:
+    async def _forget_deployment(self, name: str, *, is_last: bool, logger: Log) -> None:
         try:
             await self._api.delete_deployment(name)
         except AzureError as exc:

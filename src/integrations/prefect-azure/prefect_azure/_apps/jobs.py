@@ -37,7 +37,7 @@ from .views import ExecutionView, JobView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from ..credentials import AzureContainerInstanceCredentials
     from ..worker_settings import ContainerAppWorkerSettings
@@ -164,7 +164,7 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Create the job of a submission, wait until it is ready, start its execution.
 
@@ -199,7 +199,7 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
         flow_run: FlowRun,
         configuration: AzureContainerAppJobConfiguration,
         location: str | None,
-        logger: Logger,
+        logger: Log,
     ) -> bool:
         """Make the job and wait until it is ready; whether it is known that there was none before."""
         body = configuration.request_of(location)
@@ -310,7 +310,7 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
         except WaitTimeout:
             return False
 
-    async def _discard(self, identifier: str, flow_run: FlowRun, logger: Logger) -> None:
+    async def _discard(self, identifier: str, flow_run: FlowRun, logger: Log) -> None:
         """Delete what was made in vain. Failing that, it is left to the sweep: the first error counts."""
         try:
             view = await self._get(self.name_of(identifier))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from prefect_docker._pulls import Logger
+from prefect_integration_kit.loggers import Log
 from prefect_docker.errors import ImageBuildFailed, ImagePushDenied, ImagePushFailed
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
 
@@ -31,7 +31,7 @@ _BACKOFF = Backoff(initial_seconds=2.0, deadline_seconds=4 * 3600, max_attempts=
 _clock: Clock = SYSTEM_CLOCK
 
 
-def repeated(call: Callable[[], T], logger: Logger) -> T:
+def repeated(call: Callable[[], T], logger: Log) -> T:
     """Build or push, again while it fails for reasons that may pass.
 
     Args:

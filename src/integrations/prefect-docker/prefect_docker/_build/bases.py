@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect_docker._auth import find_auth
 from prefect_docker._images import ensure_image, find_local
-from prefect_docker._pulls import Logger
+from prefect_integration_kit.loggers import Log
 from prefect_docker._references import ImageReference, parse_image
 from prefect_docker.errors import DockerError, DockerInvalidRequest, docker_errors
 
@@ -32,7 +32,7 @@ def ids_of(client: DockerClient, bases: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def refresh(client: DockerClient, bases: Iterable[str], platform: str | None, logger: Logger) -> None:
+def refresh(client: DockerClient, bases: Iterable[str], platform: str | None, logger: Log) -> None:
     """Pull the base images of which their registries have newer ones.
 
     One that was made on this engine is left alone, and so is one whose registry cannot be asked.

@@ -18,7 +18,7 @@ from prefect_docker._build.plan import BuildPlan
 from prefect_docker._build.records import BuildRecord, read_record, write_record
 from prefect_docker._engine import open_engine
 from prefect_docker._images import find_local
-from prefect_docker._pulls import Logger
+from prefect_integration_kit.loggers import Log
 from prefect_docker._references import parse_image
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def was_pushed(reference: str) -> bool:
     return reference in _pushed
 
 
-def build_image(plan: BuildPlan, *, use_known: bool, logger: Logger) -> tuple[ImageName, str]:
+def build_image(plan: BuildPlan, *, use_known: bool, logger: Log) -> tuple[ImageName, str]:
     """Build an image, unless the engine has the one that would come of it.
 
     Args:
@@ -54,7 +54,7 @@ def build_image(plan: BuildPlan, *, use_known: bool, logger: Logger) -> tuple[Im
         raise
 
 
-def _build_image(plan: BuildPlan, *, use_known: bool, logger: Logger) -> tuple[ImageName, str]:
+def _build_image(plan: BuildPlan, *, use_known: bool, logger: Log) -> tuple[ImageName, str]:
     client = open_engine() if plan.is_local else None
     if client is not None:
         if plan.options.pull is None:
@@ -77,7 +77,7 @@ def _build_image(plan: BuildPlan, *, use_known: bool, logger: Logger) -> tuple[I
     return name, image_id
 
 
-def _build_once(client: DockerClient | None, plan: BuildPlan, name: ImageName, logger: Logger) -> str:
+def _build_once(client: DockerClient | None, plan: BuildPlan, name: ImageName, logger: Log) -> str:
     output = Output(plan.secrets)
     if plan.backend == BUILDX:
         image_id = build_with_buildx(plan, name.references, output)

@@ -13,7 +13,7 @@ from prefect_docker._build.names import ImageName
 from prefect_docker._build.options import BUILDX
 from prefect_docker._build.output import Output, error_in
 from prefect_docker._engine import open_engine
-from prefect_docker._pulls import Logger
+from prefect_integration_kit.loggers import Log
 from prefect_docker._references import DOCKER_HUB, ImageReference, parse_image, registry_host
 from prefect_docker.errors import (
     DockerError,
@@ -66,7 +66,7 @@ def credentials_from(given: Any) -> DockerRegistryCredentials | None:
 
 
 def push_images(
-    name: ImageName, backend: str, credentials: DockerRegistryCredentials | None, *, logger: Logger
+    name: ImageName, backend: str, credentials: DockerRegistryCredentials | None, *, logger: Log
 ) -> None:
     """Push an image by all its tags.
 
@@ -103,7 +103,7 @@ class _Push:
         self._auth = RegistryAuth({}, "the logins of the Docker CLI")
         self._subject = f"Image {reference.text!r}"
 
-    def choose_auth(self, credentials: DockerRegistryCredentials | None, logger: Logger) -> None:
+    def choose_auth(self, credentials: DockerRegistryCredentials | None, logger: Log) -> None:
         """Choose what to log in with; credentials for another registry are not sent to this one."""
         self._auth = find_auth(self.reference, credentials)
         if credentials is not None and registry_host(credentials.registry_url) != self.reference.registry:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from prefect_docker._build.records import digest_of
 from prefect_docker._images import find_local
-from prefect_docker._pulls import Logger
+from prefect_integration_kit.loggers import Log
 from prefect_docker._references import parse_image
 from prefect_docker.errors import DockerError
 
@@ -56,7 +56,7 @@ def prepared_by(prepare: Callable[..., StepCall[R]]) -> Callable[[Callable[..., 
 
 
 def remembered(
-    func: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any], memory: dict[str, Any], logger: Logger
+    func: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any], memory: dict[str, Any], logger: Log
 ) -> T:
     """Call a step, unless it has been called for the same.
 

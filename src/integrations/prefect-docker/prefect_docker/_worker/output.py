@@ -7,12 +7,13 @@ nothing is lost, nothing is said twice.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.loggers import Log
 
 from ..errors import DockerError, docker_errors
 from .times import as_since, nanoseconds
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .wire import Wire
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 # pyright: reportUnknownMemberType=false
 
@@ -92,7 +92,7 @@ class OutputCopy:
         engine: Engine,
         container_id: str,
         settings: DockerWorkerSettings,
-        logger: Logger,
+        logger: Log,
         *,
         is_tty: bool = False,
         from_now: bool = False,

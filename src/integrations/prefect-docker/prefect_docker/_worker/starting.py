@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from prefect_integration_kit.loggers import Log
 
 from ..errors import DockerConflict, DockerError, docker_errors
 from . import labels as names
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .configuration import DockerWorkerJobConfiguration
     from .engine import Engine
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 # pyright: reportUnknownMemberType=false
 
@@ -42,7 +42,7 @@ class Container:
 
 
 async def create(
-    engine: Engine, flow_run_id: UUID, configuration: DockerWorkerJobConfiguration, logger: Logger
+    engine: Engine, flow_run_id: UUID, configuration: DockerWorkerJobConfiguration, logger: Log
 ) -> Container:
     """Get the image, create the container, connect it to its networks.
 

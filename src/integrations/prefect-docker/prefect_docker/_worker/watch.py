@@ -8,7 +8,6 @@ without a word.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from prefect_integration_kit.background import end
+from prefect_integration_kit.loggers import Log
 
 from . import labels as names
 from .documents import has_ended, part
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .wire import Wire
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _FILTERS = {"type": ["container"], "event": ["die", "destroy"], "label": [names.FLOW_RUN_ID]}
 _OVERLAP_SECONDS = 5.0
@@ -50,7 +49,7 @@ class _Awaited:
 class ContainerWatch:
     """Waits for containers of one engine to end."""
 
-    def __init__(self, engine: Engine, settings: DockerWorkerSettings, logger: Logger) -> None:
+    def __init__(self, engine: Engine, settings: DockerWorkerSettings, logger: Log) -> None:
         self._engine = engine
         self._settings = settings
         self._logger = logger

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import CustomJob
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from ..settings import VertexWorkerSettings
     from ..workers.vertex import VertexAIWorkerJobConfiguration
@@ -112,7 +112,7 @@ class VertexJobs(JobService["VertexAIWorkerJobConfiguration"]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Create the job of a submission, or find the one that was created before."""
         await self._calls.load()
@@ -126,7 +126,7 @@ class VertexJobs(JobService["VertexAIWorkerJobConfiguration"]):
             return found
         return await self._create(job, digest, is_wanted, logger)
 
-    async def _create(self, job: CustomJob, digest: str, is_wanted: Callable[[], bool], logger: Logger) -> str | None:
+    async def _create(self, job: CustomJob, digest: str, is_wanted: Callable[[], bool], logger: Log) -> str | None:
         parent = f"projects/{await self._calls.project()}/locations/{self._region}"
         subject = f"Vertex AI job {job.display_name!r}"
         began = self._calls.clock.monotonic()

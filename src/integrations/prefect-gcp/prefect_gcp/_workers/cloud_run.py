@@ -40,7 +40,7 @@ from .views import ExecutionView, JobView, TaskView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from ..credentials import GcpCredentials
     from ..settings import CloudRunRetrySettings
@@ -152,7 +152,7 @@ class CloudRunJobs(JobService["CloudRunConfiguration"]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Create the job of a submission, wait until it is ready, start its execution.
 
@@ -179,7 +179,7 @@ class CloudRunJobs(JobService["CloudRunConfiguration"]):
         return name
 
     async def _create(
-        self, api: CloudRunApi, name: str, flow_run: FlowRun, configuration: CloudRunConfiguration, logger: Logger
+        self, api: CloudRunApi, name: str, flow_run: FlowRun, configuration: CloudRunConfiguration, logger: Log
     ) -> JobView | None:
         secrets = [value for key, value in configuration.env.items() if value and _SECRET_NAME.search(key)]
         try:
@@ -252,7 +252,7 @@ class CloudRunJobs(JobService["CloudRunConfiguration"]):
             if seen is None or seen.execution is None:
                 raise
 
-    async def _discard(self, name: str, logger: Logger) -> None:
+    async def _discard(self, name: str, logger: Log) -> None:
         """Delete what was made in vain. Failing that, it is left to the sweep: the first error counts."""
         try:
             await self.delete(name)

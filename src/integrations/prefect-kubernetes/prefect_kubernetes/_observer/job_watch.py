@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import anyio
 
+from prefect_integration_kit.loggers import Log
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .._clients import open_api
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from ..credentials import KubernetesClusterConfig
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 V = TypeVar("V")
 
@@ -77,7 +77,7 @@ class JobWatch:
         settings: KubernetesSettings | None = None,
         *,
         prefect: Callable[[], PrefectClient],
-        logger: Logger,
+        logger: Log,
         events_are_coming: Callable[[], bool],
         on_end: Callable[[UUID], None] = _nothing,
         clock: Clock = SYSTEM_CLOCK,

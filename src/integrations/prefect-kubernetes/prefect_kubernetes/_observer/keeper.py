@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
+from prefect_integration_kit.loggers import Log
 from prefect_integration_kit.settlement import CLOCK_TOLERANCE, Ended, Settled, needs_nothing, settle
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from ..settings import KubernetesObserverSettings
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 GRACE_SECONDS = 60.0
 """How long after its job has succeeded a run may take to say how it ended."""
@@ -68,7 +68,7 @@ class Keeper:
         self,
         settings: KubernetesObserverSettings,
         prefect: Callable[[], PrefectClient],
-        logger: Logger,
+        logger: Log,
         *,
         events: EventSender | None = None,
         clock: Clock = SYSTEM_CLOCK,

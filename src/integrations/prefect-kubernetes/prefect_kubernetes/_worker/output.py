@@ -7,8 +7,9 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from prefect_integration_kit.loggers import Log
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .._observer.cluster import Cluster as SeenCluster
@@ -16,14 +17,11 @@ from .._observer.watching import PODS, answer_of
 from ..errors import KubernetesAccessDenied, KubernetesError, KubernetesNotFound, kube_errors
 
 if TYPE_CHECKING:
-    import logging
-
     from kubernetes_asyncio.client import ApiClient
 
     from .._observer.projections import JobView, PodView
     from .identifiers import JobIdentifier
 
-    Logger = logging.Logger | logging.LoggerAdapter[Any]
 
 _FIRST_LOOK_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 15.0
@@ -49,7 +47,7 @@ class Outputs:
     """
 
     def __init__(
-        self, limit: int, logger: Logger, *, write: Callable[[str], None] = _print, clock: Clock = SYSTEM_CLOCK
+        self, limit: int, logger: Log, *, write: Callable[[str], None] = _print, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._limit = limit
         self._logger = logger

@@ -6,18 +6,15 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from logging import Logger, LoggerAdapter
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
+from ..loggers import Log
 from .deliver import remove
 from .errors import GitError, GitNotInstalled, GitPathNotFound, GitReferenceNotFound, GitRepositoryMoved
 from .failures import CANNOT_WRITE, DISK_FULL, UNADVERTISED, as_error
 from .process import Git, GitFailed
 from .values import Address, is_commit, may_be_commit, parse_address
-
-Log = Logger | LoggerAdapter[Any]
 
 _EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 _LOCATION = re.compile(r"(?:Recv header:|<) *location: *(\S+)", re.IGNORECASE)

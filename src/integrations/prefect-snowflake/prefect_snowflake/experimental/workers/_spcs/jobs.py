@@ -33,7 +33,7 @@ from .views import SUCCEEDED, WAITING, ContainerView, ServiceView, main_of
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from ..settings import SPCSWorkerSettings
     from .configuration import SPCSWorkerConfiguration
@@ -145,7 +145,7 @@ class SnowparkJobs(JobService["SPCSWorkerConfiguration"]):
         *,
         submission: str,
         is_wanted: Callable[[], bool],
-        logger: Logger,
+        logger: Log,
     ) -> str | None:
         """Start the job of a submission, and wait until its container runs, or has run.
 
@@ -199,7 +199,7 @@ class SnowparkJobs(JobService["SPCSWorkerConfiguration"]):
         return view is not None and names.flow_run_of(view.labels) == flow_run.id
 
     async def _running(
-        self, service: ServiceName, timeout_seconds: float, is_wanted: Callable[[], bool], logger: Logger
+        self, service: ServiceName, timeout_seconds: float, is_wanted: Callable[[], bool], logger: Log
     ) -> bool:
         """Wait until a job runs or has run; whether that is wanted still.
 
@@ -243,7 +243,7 @@ class SnowparkJobs(JobService["SPCSWorkerConfiguration"]):
             return []
         return [ContainerView.of(row) for row in rows]
 
-    async def _discard(self, service: ServiceName, flow_run: FlowRun, logger: Logger, *, is_ours: bool) -> None:
+    async def _discard(self, service: ServiceName, flow_run: FlowRun, logger: Log, *, is_ours: bool) -> None:
         """Drop what was made in vain. Failing that, it is left to the sweep: the first error counts."""
         try:
             # An answer that was lost may have been a yes.

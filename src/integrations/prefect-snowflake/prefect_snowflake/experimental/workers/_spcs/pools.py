@@ -17,7 +17,7 @@ from .looks import Looks
 from .views import PoolView
 
 if TYPE_CHECKING:
-    from prefect_integration_kit.job_service import Logger
+    from prefect_integration_kit.loggers import Log
 
     from .connection import Session
 
@@ -38,7 +38,7 @@ class ComputePools:
         self._interval_seconds = interval_seconds
         self._clock = clock
 
-    async def ready(self, name: str, timeout_seconds: float, is_wanted: Callable[[], bool], logger: Logger) -> bool:
+    async def ready(self, name: str, timeout_seconds: float, is_wanted: Callable[[], bool], logger: Log) -> bool:
         """Wait until a compute pool takes jobs; one that is suspended is resumed.
 
         Args:
@@ -74,7 +74,7 @@ class ComputePools:
             await looks.pause()
         return False
 
-    async def _look(self, name: str, logger: Logger) -> PoolView | None:
+    async def _look(self, name: str, logger: Log) -> PoolView | None:
         """Look at a compute pool; `None` when the role may not: Snowflake says of the job what is wrong then."""
         try:
             rows = await self._session.rows(statements.describe_pool(name), f"Compute pool {name!r}")
