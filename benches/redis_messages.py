@@ -9,12 +9,14 @@ from scripts import workspace
 
 ABOUT = (
     "50,000 events of 700 bytes, published one by one with deduplication and then consumed one by one, as a Prefect"
-    " server does with its default settings; and 3,000 locks, taken and released. Redis runs on the same machine."
+    " server does with its default settings; and 3,000 locks, taken and released, and"
+    " 1,000 that are taken in asyncio. Redis runs on the same machine."
 )
 METRICS = (
     Metric("published_us", "µs to publish one", 1),
     Metric("consumed_us", "µs to consume one", 1),
     Metric("locks_us", "µs to take and release a lock", 1),
+    Metric("alocks_us", "µs to take one in asyncio", 1),
     Metric("published_per_s", "published a second", 0, compared=False),
     Metric("consumed_per_s", "consumed a second", 0, compared=False),
     Metric("locks_per_s", "locks a second", 0, compared=False),

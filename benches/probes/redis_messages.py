@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-COUNT, LOCKS = 50_000, 3_000
+COUNT, LOCKS, ALOCKS = 50_000, 3_000, 1_000
 DATA = json.dumps({"event": "prefect.flow-run.Completed", "payload": {"text": "x" * 600}}).encode()
 
 
@@ -49,13 +49,24 @@ def lock(port: int) -> float:
     return LOCKS / (time.perf_counter() - begin)
 
 
+async def alock(port: int) -> float:
+    from prefect_redis import RedisLockManager
+
+    manager = RedisLockManager(port=port)
+    await manager.aacquire_lock("warm", "bench", hold_timeout=60)
+    begin = time.perf_counter()
+    for number in range(ALOCKS):
+        await manager.aacquire_lock(f"arecord-{number}", "bench", hold_timeout=60)
+    return ALOCKS / (time.perf_counter() - begin)
+
+
 async def main() -> None:
     port = int(sys.argv[1])
     topic = f"bench-{os.getpid()}"
     published = await publish(topic)
     consumed, seen = await consume(topic)
     locks = await asyncio.to_thread(lock, port)
-    rates = {"published": published, "consumed": consumed, "locks": locks}
+    rates = {"published": published, "consumed": consumed, "locks": locks, "alocks": await alock(port)}
     each = {f"{name}_us": 1e6 / rate for name, rate in rates.items()}
     print(json.dumps({**{f"{name}_per_s": rate for name, rate in rates.items()}, **each, "messages": seen}))
 

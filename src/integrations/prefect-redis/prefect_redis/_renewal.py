@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 import time
 import weakref
@@ -25,52 +26,59 @@ class Renewals:
     """
 
     def __init__(self, renew: Callable[[str, str], bool], lease_seconds: float) -> None:
-        self._renew = weakref.WeakMethod(renew)
+        # A queue of this kind is safe to be put into while garbage is collected, other than an event.
+        self._farewells = farewells = queue.SimpleQueue[None]()
+        self._renew = weakref.WeakMethod(renew, lambda _: farewells.put(None))
         self._seconds = lease_seconds / _PARTS
         self._held: dict[str, str] = {}
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
 
     def add(self, key: str, holder: str) -> None:
         """Renew a lock from now on."""
-        with self._wake:
+        with self._lock:
+            if self._pid != os.getpid():  # a fork: what is held so far is its parent's
+                self._pid, self._thread, self._held = os.getpid(), None, {}
             self._held[key] = holder
-            if self._thread is None or not self._thread.is_alive() or self._pid != os.getpid():
-                self._pid = os.getpid()
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="prefect-redis-locks", daemon=True)
                 self._thread.start()
 
     def remove(self, key: str, holder: str) -> None:
-        """Renew a lock no more."""
-        with self._wake:
+        """Renew a lock no more. The thread finds out when it looks next: many locks are short, and it costs more."""
+        with self._lock:
             if self._held.get(key) == holder:
                 del self._held[key]
-                self._wake.notify_all()
 
     @property
     def keys(self) -> list[str]:
         """Keys of the locks that are renewed."""
-        with self._wake:
+        with self._lock:
             return list(self._held)
 
     def _run(self) -> None:
         due = time.monotonic() + self._seconds
-        while True:
-            with self._wake:
-                while (left := due - time.monotonic()) > 0 and self._held:
-                    self._wake.wait(left)
+        while not self._is_abandoned_before(due):
+            due = time.monotonic() + self._seconds
+            with self._lock:
                 if not self._held:
                     self._thread = None
                     return
                 held = list(self._held.items())
-            due = time.monotonic() + self._seconds
             renew: Any = self._renew()
             if renew is None:
                 return
             for key, holder in held:
                 self._renew_one(renew, key, holder)
             del renew
+
+    def _is_abandoned_before(self, due: float) -> bool:
+        try:
+            self._farewells.get(timeout=max(0.0, due - time.monotonic()))
+        except queue.Empty:
+            return False
+        return True
 
     def _renew_one(self, renew: Callable[[str, str], bool], key: str, holder: str) -> None:
         try:
@@ -79,7 +87,7 @@ class Renewals:
         except Exception as exc:  # noqa: BLE001 - the next round may work; until then the lease goes on
             _logger.warning("The lock on %r was not renewed, trying again: %s", key, exc)
             return
-        with self._wake:
+        with self._lock:
             was_released = self._held.get(key) != holder
         if not was_released:
             self.remove(key, holder)

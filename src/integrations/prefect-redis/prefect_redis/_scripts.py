@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from ._lines import line_of
+
 
 class Script:
     """A script of Redis (https://redis.io/docs/latest/develop/programmability/eval-intro/).
@@ -26,14 +28,25 @@ class Script:
         Args:
             client: A client of `redis.asyncio`.
             keys: What it reads and writes, all in one slot.
-            arguments: What it gets besides.
+            arguments: What it gets besides. It may run twice: an answer that got lost is asked for again.
         """
         from redis.exceptions import NoScriptError
 
+        line = line_of(client)
         try:
-            return await client.evalsha(self._digest, len(keys), *keys, *arguments)
+            return await line.evalsha(self._digest, len(keys), *keys, *arguments)
         except NoScriptError:  # a new server, or one that was restarted
-            return await client.eval(self.source, len(keys), *keys, *arguments)
+            return await line.eval(self.source, len(keys), *keys, *arguments)
+
+    def run_sync(self, client: Any, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
+        """Run it with a client that is not async."""
+        from redis.exceptions import NoScriptError
+
+        line = line_of(client)
+        try:
+            return line.evalsha(self._digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return line.eval(self.source, len(keys), *keys, *arguments)
 
 
 SERVER_TIME = """

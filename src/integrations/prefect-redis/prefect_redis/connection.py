@@ -16,6 +16,8 @@ SENTINEL_SCHEMES: frozenset[str] = _urls.SENTINEL_SCHEMES
 """Schemes of URLs that name Sentinels."""
 
 _RETRIES = 3
+_NO_LIMIT = 2**31
+"""Of connections of a client. By default redis-py 8 refuses the 101st; before that there was no limit."""
 _FIRST_DELAY_SECONDS, _LAST_DELAY_SECONDS = 0.05, 0.5
 
 
@@ -67,7 +69,7 @@ def redis_from_url(url: str, *, asynchronous: bool = False, **kwargs: Any) -> re
         RedisUrlInvalid: If the URL is none of Redis.
     """
     address = _urls.parse(url)
-    options = {"retry": _retry(asynchronous), **kwargs, **address.options}
+    options = {"retry": _retry(asynchronous), "max_connections": _NO_LIMIT, **kwargs, **address.options}
     if address.mode == "sentinel":
         return _behind_sentinels(address, options, asynchronous)
     if address.mode == "cluster":
@@ -82,7 +84,7 @@ def client_of(options: dict[str, Any], *, asynchronous: bool = False) -> redis.R
     import redis
     import redis.asyncio
 
-    options = {"retry": _retry(asynchronous), **options}
+    options = {"retry": _retry(asynchronous), "max_connections": _NO_LIMIT, **options}
     if "path" in options:
         options["unix_socket_path"] = options.pop("path")
         options.pop("connection_class", None)

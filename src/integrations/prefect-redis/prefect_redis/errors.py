@@ -131,6 +131,8 @@ def is_transient(exc: BaseException) -> bool:
         return True
     if isinstance(exc, exceptions.ConnectionError | exceptions.TimeoutError | ConnectionError | TimeoutError):
         return not isinstance(exc, exceptions.MaxConnectionsError) if _has_max_connections() else True
+    if isinstance(exc, AttributeError):  # redis-py 8 lets a Cluster's first commands use connections that it closes
+        return "writelines" in str(exc)
     return isinstance(exc, exceptions.ResponseError) and str(exc).startswith(_PASSING)
 
 

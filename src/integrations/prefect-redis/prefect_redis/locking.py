@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prefect.locking.protocol import LockManager
 
-from prefect_integration_kit.dispatch import run_sync_in_worker_thread
-from prefect_integration_kit.waiting import Backoff, retry
+from prefect_integration_kit.waiting import Backoff, aretry, retry
 
 from . import _urls
+from ._lines import line_of
 from ._renewal import Renewals
+from ._scripts import Script
+from .client import cached
 from .connection import client_of, redis_from_url
 from .errors import RedisCommandInvalid, RedisLockNotHeld, is_transient, redis_errors
 from .settings import RedisSettings
@@ -29,7 +32,7 @@ __all__ = ["RedisLockManager", "redis_from_url"]
 _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.002, 0.1
 
 # Time is the server's: no clock of a client has a say in who holds a lock, and until when.
-_ACQUIRE = """
+_ACQUIRE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 if holder and ARGV[3] == '1' then
@@ -38,19 +41,19 @@ elseif not holder then
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 end
 return 1
-"""
-_RENEW = """
+""")
+_RENEW = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
-"""
-_RELEASE = """
+""")
+_RELEASE = Script("""
 local holder = redis.call('GET', KEYS[1])
 if not holder then return 1 end
 if holder ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1
-"""
+""")
 
 
 class RedisLockManager(LockManager):
@@ -130,7 +133,6 @@ class RedisLockManager(LockManager):
     def _forget_connections(self) -> None:
         self._client: Any = None
         self._async_client: Any = None
-        self._scripts: dict[str, Any] = {}
         self._renewals: Renewals | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -158,6 +160,11 @@ class RedisLockManager(LockManager):
         if self._async_client is None:
             self._async_client = self._connect(asynchronous=True)
         return self._async_client
+
+    @property
+    def _client_of_loop(self) -> Any:
+        server = self.host, self.port, self.db, self.username, self.password, self.ssl
+        return _client_of(*server, self.connection_url)
 
     def _connect(self, *, asynchronous: bool) -> Any:
         options = {"decode_responses": True, "socket_connect_timeout": RedisSettings().connect_timeout_seconds}
@@ -217,7 +224,7 @@ class RedisLockManager(LockManager):
     ) -> bool:
         """Async form of `acquire_lock`."""
         pauses = _pauses(acquire_timeout)
-        while not await run_sync_in_worker_thread(self._try_acquire, key, holder, hold_timeout):
+        while not await self._atry_acquire(key, holder, hold_timeout):
             pause = next(pauses, None)
             if pause is None:
                 return False
@@ -260,7 +267,7 @@ class RedisLockManager(LockManager):
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Async form of `wait_for_lock`."""
         pauses = _pauses(timeout)
-        while await run_sync_in_worker_thread(self.is_locked, key):
+        while await self._aholder(key) is not None:
             pause = next(pauses, None)
             if pause is None:
                 return False
@@ -285,43 +292,89 @@ class RedisLockManager(LockManager):
         return self._holder(key) == holder
 
     def _holder(self, key: str) -> str | None:
-        return self._call(key, lambda: self.client.get(_name(key)))
+        return self._call(key, lambda: line_of(self.client).execute_command("GET", _name(key)))
+
+    async def _aholder(self, key: str) -> str | None:
+        return await self._acall(key, lambda: line_of(self._client_of_loop).execute_command("GET", _name(key)))
 
     def _try_acquire(self, key: str, holder: str, hold_timeout: float | None) -> bool:
+        arguments = self._terms(holder, hold_timeout)
+        is_ours = self._run(_ACQUIRE, key, *arguments)
+        if is_ours and hold_timeout is None:
+            self._keep(key, holder)
+        return is_ours
+
+    async def _atry_acquire(self, key: str, holder: str, hold_timeout: float | None) -> bool:
+        arguments = self._terms(holder, hold_timeout)
+        answer = await self._acall(key, lambda: _ACQUIRE.run(self._client_of_loop, [_name(key)], arguments))
+        if answer and hold_timeout is None:
+            self._keep(key, holder)
+        return bool(answer)
+
+    def _terms(self, holder: str, hold_timeout: float | None) -> tuple[str, int, int]:
         if hold_timeout is not None and hold_timeout <= 0:
             raise RedisCommandInvalid(f"hold_timeout is {hold_timeout}; it must be more than 0 seconds, or None.")
-        lease = self._settings.lock_lease_seconds
-        seconds = lease if hold_timeout is None else hold_timeout
-        milliseconds = max(1, round(seconds * 1000))
-        if not self._run(_ACQUIRE, key, holder, milliseconds, int(hold_timeout is None)):
-            return False
-        if hold_timeout is None:
-            if self._renewals is None:
-                self._renewals = Renewals(self._renew, lease)
-            self._renewals.add(key, holder)
-        return True
+        seconds = self._settings.lock_lease_seconds if hold_timeout is None else hold_timeout
+        return holder, max(1, round(seconds * 1000)), int(hold_timeout is None)
+
+    def _keep(self, key: str, holder: str) -> None:
+        if self._renewals is None:
+            self._renewals = Renewals(self._renew, self._settings.lock_lease_seconds)
+        self._renewals.add(key, holder)
 
     def _renew(self, key: str, holder: str) -> bool:
         return self._run(_RENEW, key, holder, max(1, round(self._settings.lock_lease_seconds * 1000)))
 
-    def _run(self, script: str, key: str, *arguments: Any) -> bool:
+    def _run(self, script: Script, key: str, *arguments: Any) -> bool:
         """Run a script. Each may run twice with the same effect, so a lost answer does no harm."""
-        if script not in self._scripts:
-            self._scripts[script] = self.client.register_script(script)
-        return bool(self._call(key, lambda: self._scripts[script](keys=[_name(key)], args=arguments)))
+        return bool(self._call(key, lambda: script.run_sync(self.client, [_name(key)], arguments)))
 
-    def _call(self, key: str, command: Any) -> Any:
+    # What is only needed after a failure, words for it and patience if it may pass, is left until then.
+
+    def _call(self, key: str, command: Callable[[], Any]) -> Any:
+        try:
+            return command()
+        except Exception as exc:  # noqa: BLE001 - it is raised again, or overcome
+            failures = [exc]
+
+        def once() -> Any:
+            with self._errors(key):
+                if failures:
+                    raise failures.pop()
+                return command()
+
+        return retry(once, is_transient=is_transient, backoff=self._backoff())
+
+    async def _acall(self, key: str, command: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await command()
+        except Exception as exc:  # noqa: BLE001 - it is raised again, or overcome
+            failures = [exc]
+
+        async def once() -> Any:
+            with self._errors(key):
+                if failures:
+                    raise failures.pop()
+                return await command()
+
+        return await aretry(once, is_transient=is_transient, backoff=self._backoff())
+
+    def _errors(self, key: str) -> AbstractContextManager[None]:
         secrets = [self.password] if self.password else []
         if self.connection_url is not None:
             secrets += _urls.secrets_in(self.connection_url)
+        return redis_errors(f"Redis at {self._address}, lock on {key!r}", secrets)
 
-        def once() -> Any:
-            with redis_errors(f"Redis at {self._address}, lock on {key!r}", secrets):
-                return command()
+    def _backoff(self) -> Backoff:
+        return Backoff(initial_seconds=0.1, maximum_seconds=1.0, deadline_seconds=self._settings.retry_seconds)
 
-        seconds = self._settings.retry_seconds
-        backoff = Backoff(initial_seconds=0.1, maximum_seconds=1.0, deadline_seconds=seconds)
-        return retry(once, is_transient=is_transient, backoff=backoff)
+
+@cached
+def _client_of(
+    host: str, port: int, db: int, username: str | None, password: str | None, ssl: bool, connection_url: str | None
+) -> Any:
+    """The client for asyncio that equal managers share in an event loop."""
+    return RedisLockManager(host, port, db, username, password, ssl, connection_url).async_client
 
 
 def _name(key: str) -> str:

@@ -91,23 +91,25 @@ _SERVER = """
 import asyncio
 from prefect_redis.lease_storage import ConcurrencyLeaseStorage
 
+print("ready", flush=True)
+input()
 print(*asyncio.run(ConcurrencyLeaseStorage().read_expired_lease_ids()))
 """
 
 
 async def test_three_servers_never_exceed_a_limit(messaging: RedisServer) -> None:
     """Slots are counted as a server does: taken with a lease, given back by whoever is told that it is expired."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": {**os.environ}}
+    others = [await asyncio.create_subprocess_exec(sys.executable, "-c", _SERVER, **pipes) for _ in range(2)]
+    for other in others:
+        assert other.stdout is not None
+        await other.stdout.readline()
     storage = ConcurrencyLeaseStorage()
     for _ in range(4):
         await storage.create_lease([uuid.uuid4()], SHORT, held_by(uuid.uuid4()))
     mine = await expired(storage, 4)
     assert await storage.read_expired_lease_ids() == mine, "the same process may ask again"
-    environment = {**os.environ}
-    others = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", _SERVER, stdout=subprocess.PIPE, env=environment)
-        for _ in range(2)
-    ]
-    told = [(await other.communicate())[0].decode().split() for other in others]
+    told = [(await other.communicate(b"\n"))[0].decode().split() for other in others]
     assert told == [[], []], "two servers would give the slots back twice"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import pickle
@@ -122,6 +123,38 @@ def test_a_lost_lease_is_told(
     poll(is_told, subject="the error in the log", interval_seconds=0.02, timeout_seconds=5)
     assert locks.is_lock_holder("record", "two")
     other.release_lock("record", "two")
+
+
+def test_a_lock_costs_two_requests(locks: RedisLockManager, admin: Any) -> None:
+    def count() -> tuple[int, int]:
+        stats = admin.info("commandstats")
+        return stats["cmdstat_evalsha"]["calls"], admin.info("stats")["total_connections_received"]
+
+    for key in ("warm", *(f"record-{number}" for number in range(10))):
+        locks.acquire_lock(key, "one")
+        locks.release_lock(key, "one")
+        if key == "warm":
+            before = count()
+    assert count() == (before[0] + 20, before[1])
+
+
+def test_short_locks_share_a_thread_that_ends_with_the_manager(server: RedisServer) -> None:
+    locks = RedisLockManager(port=server.port)
+    others = set(_renewing_threads())
+    seen: set[threading.Thread] = set()
+    for number in range(20):
+        locks.acquire_lock(f"record-{number}", "one")
+        seen |= set(_renewing_threads()) - others
+        locks.release_lock(f"record-{number}", "one")
+    (thread,) = seen
+    del locks
+    gc.collect()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def _renewing_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefect-redis-locks"]
 
 
 @pytest.mark.parametrize("jump", [-86_400, 86_400])

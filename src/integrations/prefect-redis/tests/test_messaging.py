@@ -18,7 +18,8 @@ import pytest
 from prefect.server.utilities.messaging import BrokerModule, CacheModule, StopConsumer
 
 from prefect_integration_kit.waiting import apoll
-from prefect_integration_tests.backends.redis import RedisServer
+from prefect_integration_tests.backends.redis import RedisSentinels, RedisServer
+from prefect_redis import RedisLockManager
 from prefect_redis import messaging as broker
 from prefect_redis.client import clear_cached_clients
 from prefect_redis.dead_letters import discard_dead_letters, read_dead_letters, replay_dead_letters
@@ -344,6 +345,51 @@ async def test_a_restarted_redis_is_connected_to_again(messaging_at: Callable[[s
             await true_soon(lambda: blocked() == 2, "two readers after the restart")
             assert consumer.health.is_healthy
         assert received.contents.count("after") == 1
+        await clear_cached_clients()
+
+
+async def test_what_is_handled_while_redis_restarts_is_acknowledged_then(messaging_at: Callable[[str], None]) -> None:
+    with RedisServer.start(is_durable=True) as server:
+        messaging_at(server.url)
+        await publish("held")
+        release = asyncio.Event()
+        seen: list[str] = []
+
+        async def hold(message: Any) -> None:
+            seen.append(message.data)
+            await release.wait()
+
+        async with consuming(hold, group="g"):
+            await true_soon(lambda: seen, "the message")
+            server.process.restart()
+            release.set()
+            await publish("next")
+
+            def pending() -> int:
+                with server.client() as client:
+                    return client.xpending("events", "g")["pending"]
+
+            await true_soon(lambda: "next" in seen and pending() == 0, "the acknowledgements")
+        assert seen == ["held", "next"]
+        await clear_cached_clients()
+
+
+async def test_a_failover_of_sentinels_is_outlasted(messaging_at: Callable[[str], None]) -> None:
+    with RedisSentinels.start(password="pw") as sentinels:
+        messaging_at(sentinels.url)
+        locks = RedisLockManager(connection_url=sentinels.url)
+        received = Received()
+        async with consuming(received, group="g"):
+            await publish("before")
+            await received.until("before")
+            locks.acquire_lock("record", "one")
+            old = sentinels.primary()
+            with old.client() as client:
+                client.wait(1, 5000)
+            old.process.kill()
+            await publish("after")
+            await received.until("after")
+        assert await asyncio.to_thread(locks.is_lock_holder, "record", "one")
         await clear_cached_clients()
 
 

@@ -1,0 +1,148 @@
+"""Commands that go straight over connections which are kept.
+
+For each command a client of redis-py takes a connection out of its pool, looks whether somebody has written into it,
+measures, and puts it back. That takes several times as long as a short command itself. A line does none of it, and is
+as patient: lost connections are made anew and the command is sent again, as often as the client would.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+from weakref import WeakKeyDictionary
+
+_ROOMY = 100
+"""What a pool must hold at least to do without the connections that a line keeps."""
+
+
+class Line:
+    """One server, for threads. It has as many connections as threads were ever in the middle of a command.
+
+    Args:
+        pool: A pool of redis-py.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._idle: list[Any] = []
+        self._pid = os.getpid()
+
+    def execute_command(self, *arguments: Any) -> Any:
+        """Send a command and return what was answered.
+
+        Args:
+            arguments: Its name and arguments. It must be safe to repeat: its answer may get lost.
+        """
+        if self._pid != os.getpid():  # in a fork the connections are still those of the parent
+            self._idle, self._pid = [], os.getpid()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _taken_from(self._pool)
+
+        def exchange() -> Any:
+            connection.send_packed_command(packed)
+            return connection.read_response()
+
+        def drop(_: Exception) -> None:
+            connection.disconnect()
+
+        try:
+            packed = connection.pack_command(*arguments)
+            answer = connection.retry.call_with_retry(exchange, drop)
+            if _is_to_move(connection):
+                connection.disconnect()
+            return answer
+        finally:
+            self._idle.append(connection)
+
+    def evalsha(self, digest: str, numkeys: int, *rest: Any) -> Any:
+        """Run a script that the server knows."""
+        return self.execute_command("EVALSHA", digest, numkeys, *rest)
+
+    def eval(self, source: str, numkeys: int, *rest: Any) -> Any:
+        """Run a script."""
+        return self.execute_command("EVAL", source, numkeys, *rest)
+
+
+class AsyncLine:
+    """One server, for the coroutines of one event loop.
+
+    Args:
+        pool: A pool of `redis.asyncio`. Closing it closes the line's connections.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._idle: list[Any] = []
+
+    async def execute_command(self, *arguments: Any) -> Any:
+        """Async form of `Line.execute_command`."""
+        connection = self._idle.pop() if self._idle else await _taken_from(self._pool)
+
+        async def exchange() -> Any:
+            await connection.send_packed_command(packed)
+            return await connection.read_response()
+
+        async def drop(_: Exception) -> None:
+            await connection.disconnect()
+
+        try:
+            packed = connection.pack_command(*arguments)
+            answer = await connection.retry.call_with_retry(exchange, drop)
+            if _is_to_move(connection):
+                await connection.disconnect()
+            return answer
+        finally:
+            self._idle.append(connection)
+
+    async def evalsha(self, digest: str, numkeys: int, *rest: Any) -> Any:
+        """Async form of `Line.evalsha`."""
+        return await self.execute_command("EVALSHA", digest, numkeys, *rest)
+
+    async def eval(self, source: str, numkeys: int, *rest: Any) -> Any:
+        """Async form of `Line.eval`."""
+        return await self.execute_command("EVAL", source, numkeys, *rest)
+
+
+_lines: WeakKeyDictionary[Any, Line | AsyncLine] = WeakKeyDictionary()
+
+
+def line_of(client: Any) -> Any:
+    """The line to a client's server, or the client itself.
+
+    A Cluster and Sentinels say for each command where it goes, and a pool of few connections may need each of them:
+    there, commands go through the client.
+
+    Args:
+        client: A client of redis-py, of one event loop where it is async.
+    """
+    line = _lines.get(client)
+    if line is None:
+        pool: Any = getattr(client, "connection_pool", None)
+        kind = _kind_of_line(pool)
+        if kind is None:
+            return client
+        line = _lines.setdefault(client, kind(pool))
+    return line
+
+
+def _kind_of_line(pool: Any) -> type[Line | AsyncLine] | None:
+    import redis
+    import redis.asyncio
+
+    cls: Any = pool.__class__  # not `isinstance`: the pools of Sentinels inherit from these
+    kind = Line if cls is redis.ConnectionPool else AsyncLine if cls is redis.asyncio.ConnectionPool else None
+    return kind if kind is not None and pool.max_connections >= _ROOMY else None
+
+
+def _taken_from(pool: Any) -> Any:
+    """A connection out of a pool. Before redis-py 5.3 it wants a name of a command, from then on it warns of one."""
+    name = inspect.signature(pool.get_connection).parameters["command_name"]
+    return pool.get_connection("PING") if name.default is inspect.Parameter.empty else pool.get_connection()
+
+
+def _is_to_move(connection: Any) -> bool:
+    """Whether the server has said that it is about to go away, which redis-py 7 and later understand."""
+    return hasattr(connection, "should_reconnect") and connection.should_reconnect()
