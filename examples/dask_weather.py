@@ -83,7 +83,7 @@ def ask_the_neighbour() -> float:
 # measurements never travel through the flow. `allow_failure` lets July fail.
 
 
-@flow(task_runner=DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}))
+@flow(task_runner=DaskTaskRunner(cluster_kwargs={"n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0"}))
 def year() -> dict[str, Any]:
     with dask.annotate(priority=10):  # before the months: it takes longest
         neighbour = ask_the_neighbour.submit()

@@ -1,10 +1,10 @@
 # ---
 # title: A nightly report
-# description: Extract with a shell step, keep in S3 and SQL, tell by mail and Slack, run a flow from git in Docker.
+# description: Shell, S3, Dask, SQL, mail and Slack in one flow, a flow from git, and one in a container.
 # icon: envelope-open-text
-# keywords: ["s3", "secrets manager", "email", "slack", "shell", "docker", "git", "gitlab", "sql", "report"]
+# keywords: ["s3", "secrets manager", "email", "slack", "shell", "dask", "docker", "git", "gitlab", "sql", "report"]
 # dependencies:
-#   ["matplotlib", "prefect-aws", "prefect-docker", "prefect-email", "prefect-gitlab",
+#   ["matplotlib", "prefect-aws", "prefect-dask", "prefect-docker", "prefect-email", "prefect-gitlab",
 #    "prefect-integration-tests[docker]", "prefect-shell", "prefect-slack", "prefect-sqlalchemy", "vega-datasets"]
 # cmd: ["python", "examples/tour.py"]
 # order: 1
@@ -14,7 +14,7 @@
 #
 # 1. a shell step takes what is needed out of the delivery,
 # 2. S3 keeps it, and later the report,
-# 3. a task compares the last weeks with the years before and draws a chart,
+# 3. a Dask cluster compares the last weeks with the years before, a task for each day, and a chart shows both,
 # 4. the figures go into a database, all or none, and the last week is read back from it,
 # 5. Secrets Manager hands out the password of the mail account,
 # 6. the report goes out as an HTML mail, encrypted, with the chart inside,
@@ -23,9 +23,9 @@
 # 9. where there is a Docker engine, a worker runs it again, in a container of its own.
 #
 # It needs no account and no network. The data are real: four years of Seattle's weather, from the package
-# `vega-datasets`. The S3 store, the AWS emulator, the mail, the Slack, the git and the Prefect server start on this
-# machine and end with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server for a look
-# around.
+# `vega-datasets`. The Dask cluster, the S3 store, the AWS emulator, the mail, the Slack, the git and the Prefect server
+# start on this machine and end with the program. Run it with `just tour`; `just tour --serve` keeps the Prefect server
+# for a look around.
 
 import argparse
 import asyncio
@@ -48,7 +48,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_client, task
+from prefect import flow, get_client, task, unmapped
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
@@ -57,6 +57,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
 from prefect_aws import AwsClientParameters, AwsCredentials, AwsSecret, S3Bucket
+from prefect_dask import DaskTaskRunner
 from prefect_docker import DockerWorker
 from prefect_email import EmailServerCredentials, email_send_message
 from prefect_gitlab import GitLabCredentials, GitLabRepository
@@ -74,6 +75,7 @@ from prefect_slack import SlackCredentials, send_chat_message, upload_file
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 NIGHTS = 30
+FIRST = date(2013, 1, 30)  # the data begin in 2012, and each of its days is compared with the year before
 SENDER, READER = "Weather station <station@example.com>", "reader@example.com"
 
 # ## What is measured, and what follows from it
@@ -181,26 +183,41 @@ def keep(path: Path, key: str) -> str:
 
 # ## Compare
 #
-# What was kept is read back, and each of the last days set beside the mean of the same day in earlier years.
+# What was kept is read back, and each of the last days set beside the mean of the same day in earlier years. The flow
+# has a Dask cluster of its own, which starts and ends with it: `map` makes a task run for each day, and the workers run
+# them side by side. All days are needed by each of them, so they are `unmapped`, and travel to the cluster once.
+#
+# These workers are threads of this process, which start in a moment. Without `"processes": False` they would be
+# processes, with `address="tcp://..."` those of a cluster elsewhere; nothing else would change.
 
 
 @task
-def summarise(key: str) -> Summary:
-    """Read the days from S3 and set the last ones beside those of earlier years."""
+def read_days(key: str) -> dict[date, Day]:
+    """Read the days from S3."""
     text = S3Bucket.load("weather").read_path(key).decode()
-    days = {
-        day.day: day
-        for row in csv.DictReader(io.StringIO(text))
-        for day in [Day(as_date(row["date"]), *(float(row[k]) for k in ("precipitation", "temp_max", "temp_min")))]
-    }
-    last, since = max(days), min(days).year
-    nights = [last - timedelta(days=back) for back in reversed(range(NIGHTS))]
-    usual: list[Day] = []
-    for night in nights:
-        same = [days[in_year(night, year)] for year in range(since, night.year)]
-        means = (statistics.fmean(getattr(day, name) for day in same) for name in ("rain", "high", "low"))
-        usual.append(Day(night, *means))
-    return Summary([days[night] for night in nights], usual, since)
+    measured = ("precipitation", "temp_max", "temp_min")
+    rows = csv.DictReader(io.StringIO(text))
+    return {as_date(row["date"]): Day(as_date(row["date"]), *(float(row[name]) for name in measured)) for row in rows}
+
+
+@task
+def usual_day(night: date, days: dict[date, Day]) -> Day:
+    """The mean of the same day in all earlier years."""
+    same = [days[in_year(night, year)] for year in range(min(days).year, night.year)]
+    means = (statistics.fmean(getattr(day, name) for day in same) for name in ("rain", "high", "low"))
+    return Day(night, *means)
+
+
+CLUSTER: dict[str, Any] = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
+
+
+@flow(task_runner=DaskTaskRunner(cluster_kwargs=CLUSTER))
+def summarise(key: str) -> Summary:
+    """Set the last days beside those of earlier years."""
+    days = read_days(key)
+    nights = [max(days) - timedelta(days=back) for back in reversed(range(NIGHTS))]
+    usual = usual_day.map(nights, unmapped(days))
+    return Summary([days[night] for night in nights], usual.result(), since=min(days).year)
 
 
 # ## Draw
@@ -418,8 +435,9 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
     """Make the report of one night and mail it."""
     with diary.step("prefect-shell", "took the days needed out of the delivery", "bash, awk, sort"):
         path = extract(delivery, night, output)
-    with diary.step("prefect-aws", "stored the raw data, read them back", "S3 (SeaweedFS)"):
+    with diary.step("prefect-aws", "stored the raw data", "S3 (SeaweedFS)"):
         key = keep(path, f"raw/{night}.csv")
+    with diary.step("prefect-dask", f"read them back, compared {NIGHTS} days", "Dask, two workers"):
         summary = summarise(key)
     with diary.step("matplotlib", f"drew {NIGHTS} days beside earlier years", "this process"):
         report = output / "report"
@@ -670,12 +688,12 @@ def end(number: int, frame: object) -> None:
 def main() -> int:
     """Read the command line, look for what would fail later, and run."""
     parser = argparse.ArgumentParser(prog="just tour", description="Run a nightly report from end to end.")
-    parser.add_argument("--night", type=as_date, default=date(2015, 12, 15), help="2012-02-01 to 2015-12-31")
+    parser.add_argument("--night", type=as_date, default=date(2015, 12, 15), help=f"{FIRST} to 2015-12-31")
     parser.add_argument("--output", type=Path, default=Path("tour-output"), help="folder to write to")
     parser.add_argument("--serve", action="store_true", help="keep the Prefect server until Ctrl-C")
     options = parser.parse_args()
-    if not date(2013, 1, 1) <= options.night <= date(2015, 12, 31):
-        parser.error(f"--night {options.night}: there are data to compare for 2013-01-01 to 2015-12-31")
+    if not FIRST <= options.night <= date(2015, 12, 31):
+        parser.error(f"--night {options.night}: there are data to compare for {FIRST} to 2015-12-31")
     if missing := [name for name in ("awk", "git", "head", "sort", "tail", "wc") if shutil.which(name) is None]:
         parser.error(f"the flow needs {', '.join(missing)} on the PATH")
     # The servers must end with the program, also when it is told to end.

@@ -12,15 +12,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
-from logging import Logger, LoggerAdapter
 from typing import TYPE_CHECKING, Any, cast
+
+from prefect_integration_kit.loggers import Log
 
 from .errors import DaskClusterUnavailable, DaskConfigurationError
 
 if TYPE_CHECKING:
     from .client import PrefectDaskClient
-
-Log = Logger | LoggerAdapter[Any]
 
 
 def import_cluster_class(name: str) -> Callable[..., Any]:
@@ -111,6 +110,7 @@ def connect(target: Any, options: dict[str, Any]) -> PrefectDaskClient:
         DaskConfigurationError: If the address cannot be one.
     """
     from dask import config
+    from distributed import TimeoutError as DaskTimeoutError  # until Python 3.11 not the one that is built in
 
     from .client import PrefectDaskClient
 
@@ -121,7 +121,7 @@ def connect(target: Any, options: dict[str, Any]) -> PrefectDaskClient:
         raise DaskConfigurationError(
             f"The address {name!r} is not one of a Dask scheduler: {exc}. It looks like 'tcp://host:8786'."
         ) from exc
-    except (OSError, TimeoutError) as exc:
+    except (OSError, TimeoutError, DaskTimeoutError) as exc:
         limit = options.get("timeout") or config.get("distributed.comm.timeouts.connect", "30s")
         raise DaskClusterUnavailable(
             f"No Dask scheduler answers at {name!r} (connect timeout {limit}): {exc}. Check that it runs, that its "

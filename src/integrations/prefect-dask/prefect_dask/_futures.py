@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectWrappedFuture
 
 from ._slots import slot_released
-from .errors import DaskTaskRunLost
+from .errors import DaskResultLost, DaskTaskRunLost
 
 if TYPE_CHECKING:
     import distributed
@@ -27,6 +27,9 @@ R = TypeVar("R")
 
 _LOOK_SECONDS = 1.0
 """Between two looks at whether the cluster still has workers."""
+
+_UNDER_WAY = ("pending", "lost")
+"""A result that is lost is being made again, and has been, once a worker is there that asks the ledger."""
 
 
 class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
@@ -125,9 +128,11 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
 
         name = self._submitted.task.name if self._submitted else "unknown"
         state = lost_state(self.task_run_id, name, exc, _scheduler_of(self._wrapped_future))
-        for upstream in self._upstream:
-            if upstream.is_lost_too():
-                state = not_ready_state(self.task_run_id, upstream.task_run_id)
+        lost = next((upstream for upstream in self._upstream if upstream.is_lost_too()), None)
+        if lost is not None:
+            state = not_ready_state(self.task_run_id, lost.task_run_id)
+        elif isinstance(exc, DaskResultLost):
+            is_reported = False  # it has ended as the worker has reported, or as the task runner does at the end
         if self._submitted is not None and is_reported:
             state = report(self._submitted, self.task_run_id, state)
         self._final_state = state
@@ -147,7 +152,7 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
                 return True
             watch = _WorkerWatch(future.client)
             try:
-                while future.status == "pending":
+                while future.status in _UNDER_WAY:
                     left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
                     if left <= 0:
                         return False
@@ -166,14 +171,16 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
 
 
 def _wait(future: distributed.Future[Any], seconds: float) -> bool:
-    from distributed import wait
+    from distributed import TimeoutError as DaskTimeoutError  # until Python 3.11 not the one that is built in
+    from distributed.client import _wait as wait  # pyright: ignore[reportPrivateUsage] - of this client, in all versions
 
+    client: Any = future.client
     try:
-        wait([future], timeout=seconds)
-    except TimeoutError:
+        client.sync(wait, [future], timeout=seconds)
+    except (TimeoutError, DaskTimeoutError):
         return False
     except Exception:
-        if future.status == "pending":
+        if future.status in _UNDER_WAY:
             raise
     return True
 

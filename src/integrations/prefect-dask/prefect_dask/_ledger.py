@@ -15,6 +15,8 @@ from uuid import UUID
 
 import cloudpickle
 
+from prefect_integration_kit.task_run_losses import with_data
+
 from .errors import DaskResultLost
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ ROOT = "prefect-dask"
 _KEPT_BYTES = 16_000
 """The scheduler keeps states with results up to this size, until the flow run has ended."""
 
+# What an entry begins with; the rest is pickled.
+_WHOLE, _STATE_ALONE = b"w", b"s"
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -33,11 +38,12 @@ class Ended:
 
     Attributes:
         task_run_id: The run.
-        content: What it returned, pickled; `None` if that is too large to be kept.
+        entry: What the ledger has of it: what the run returned, or its state alone, if the result is too large to be
+            kept, or nothing but that it has ended.
     """
 
     task_run_id: UUID
-    content: bytes | None
+    entry: bytes
 
     def returned(self) -> Any:
         """What the run has returned.
@@ -45,12 +51,19 @@ class Ended:
         Raises:
             DaskResultLost: If nobody has it any more.
         """
-        if self.content is None:
+        if not self.entry.startswith(_WHOLE):
             raise DaskResultLost(
                 f"Task run '{self.task_run_id}' has ended, but its result was lost with the Dask worker that held it. "
                 "It was not run again. Set `persist_result=True` on the task to keep its result."
             )
-        return cloudpickle.loads(self.content)
+        return cloudpickle.loads(self.entry[1:])
+
+    def state(self) -> State[Any] | None:
+        """The final state of the run, perhaps without the result; `None` where only the result is known."""
+        from prefect.client.schemas.objects import State
+
+        found = cloudpickle.loads(self.entry[1:]) if self.entry else None
+        return found if isinstance(found, State) else None
 
 
 class Ledger:
@@ -69,8 +82,11 @@ class Ledger:
 
     def read(self) -> Ended | None:
         """Read how the run has ended; `None` if it has not."""
-        found = self._ask(self._worker.scheduler.get_metadata, keys=self._keys, default=None)
-        return None if found is None else Ended(self._task_run_id, found or None)
+        try:
+            found = self._ask(self._worker.scheduler.get_metadata, keys=self._keys, default=None)
+        except KeyError:  # what schedulers of 2022 say to the first one that asks, whatever the default is
+            return None
+        return None if found is None else Ended(self._task_run_id, found)
 
     def write(self, outcome: Any, return_type: str) -> None:
         """Write down that the run has ended.
@@ -79,15 +95,25 @@ class Ledger:
             outcome: What it returned.
             return_type: Whether that is its state or its result.
         """
-        content = _small(outcome)
-        if content is None and return_type == "state":
-            content = _small(_without_result(outcome))
-        self._ask(self._worker.scheduler.set_metadata, keys=self._keys, value=content or b"")
+        self._ask(self._worker.scheduler.set_metadata, keys=self._keys, value=_entry(outcome, return_type))
 
     def _ask(self, call: Any, **arguments: Any) -> Any:
         from distributed.utils import sync
 
         return sync(self._worker.loop, call, **arguments)
+
+
+def _entry(outcome: Any, return_type: str) -> bytes:
+    if (content := _small(outcome)) is not None:
+        return _WHOLE + content
+    if return_type != "state":
+        return b""
+    record: Any = outcome.data
+    if getattr(record, "is_persisted", False):
+        # The same state, which reads its result from where it was persisted.
+        return _WHOLE + cloudpickle.dumps(with_data(outcome, record.metadata))
+    alone = _STATE_ALONE + cloudpickle.dumps(with_data(outcome, None))
+    return alone if len(alone) <= _KEPT_BYTES else b""
 
 
 def _small(outcome: Any) -> bytes | None:
@@ -105,11 +131,3 @@ def _small(outcome: Any) -> bytes | None:
 def _value(outcome: Any) -> Any:
     data = getattr(outcome, "data", outcome)
     return getattr(data, "result", data)
-
-
-def _without_result(state: State[Any]) -> State[Any] | None:
-    """The same state, which reads its result from where it was persisted."""
-    record: Any = state.data
-    if not getattr(record, "is_persisted", False):
-        return None
-    return state.model_copy(update={"data": record.metadata})

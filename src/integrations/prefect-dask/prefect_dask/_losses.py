@@ -29,7 +29,8 @@ def why(exc: BaseException, scheduler: str) -> str:
     if "scheduler-connection-lost" in str(exc) or "lost the connection to the scheduler" in str(exc):
         return f"The connection to the Dask scheduler at {scheduler} was lost."
     if kind in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):
-        return f"Dask cancelled it: {_line(exc) or 'its client or its cluster was closed'}."
+        reason = _line(exc) or "its client or its cluster was closed"
+        return f"Dask cancelled it: {reason}. It also does so when scattered data that it needs are lost with a worker."
     return f"Dask could not run it: {kind}: {_line(exc)}"
 
 

@@ -9,18 +9,24 @@ import contextvars
 from collections.abc import Callable
 from hashlib import blake2b
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-if TYPE_CHECKING:
-    from distributed import Client, Future
+from dask import config
 
-_SCATTERED_BYTES = 8_000_000
-"""What is larger goes to a worker's memory and past the scheduler's, and cannot be made again there."""
+if TYPE_CHECKING:
+    from distributed import Future
+
+_PIECE_BYTES = 8_000_000
+"""A larger parcel is sent in pieces: a message of that size holds nobody up, and Dask warns of larger ones."""
 
 _FIRST = 1_000_000
 """Priority of a parcel: whoever waits for it waits for a task run."""
+
+
+# Dask's own `scatter` would spare the scheduler a copy, and what it sends is lost with the worker that it went to, with
+# all that waits for it. It also needs a worker to be there already, which a cluster that scales from none never has.
 
 
 def hold(content: bytes) -> bytes:
@@ -28,11 +34,19 @@ def hold(content: bytes) -> bytes:
     return content
 
 
-class Parcels:
-    """The parcels that a client has sent; equal ones are sent once, for as long as somebody holds their future."""
+def join(*pieces: bytes) -> bytes:
+    """Put a parcel together, on a worker; Dask makes it and its pieces again, too."""
+    return b"".join(pieces)
 
-    def __init__(self, client: Client, submit: Callable[..., Future[Any]]) -> None:
-        self._client = client
+
+class Parcels:
+    """The parcels that a client has sent; equal ones are sent once, for as long as somebody holds their future.
+
+    Args:
+        submit: Submits a function to Dask.
+    """
+
+    def __init__(self, submit: Callable[..., Future[Any]]) -> None:
         self._submit = submit
         self._lock = Lock()
         self._sent: WeakValueDictionary[bytes, Future[Any]] = WeakValueDictionary()
@@ -42,14 +56,26 @@ class Parcels:
         digest = blake2b(content, digest_size=16).digest()
         with self._lock:
             future = self._sent.get(digest)
-            if future is None or future.status in ("error", "cancelled", "lost"):
+            if future is None or future.status in ("error", "cancelled"):
                 # In an empty context: annotations, such as a GPU that is wanted, are those of the task.
                 future = contextvars.Context().run(self._send, content)
                 self._sent[digest] = future
         return future
 
     def _send(self, content: bytes) -> Future[Any]:
-        if len(content) > _SCATTERED_BYTES:
-            scattered: Any = self._client.scatter([content], hash=False)
-            return cast("Future[Any]", scattered[0])
-        return self._submit(hold, content, key=f"prefect-parcel-{uuid4().hex}", priority=_FIRST, pure=False)
+        with config.set(annotations={}):  # older versions of Dask have annotations here, and not in the context
+            return self._whole(content)
+
+    def _whole(self, content: bytes) -> Future[Any]:
+        if len(content) <= _PIECE_BYTES:
+            return self._on_cluster(hold, content)
+        view = memoryview(content)
+        pieces = [
+            self._on_cluster(hold, bytes(view[first : first + _PIECE_BYTES]))
+            for first in range(0, len(content), _PIECE_BYTES)
+        ]
+        return self._on_cluster(join, *pieces)
+
+    def _on_cluster(self, function: Callable[..., bytes], *args: Any) -> Future[Any]:
+        key = f"prefect-parcel-{uuid4().hex}"
+        return self._submit(function, *args, key=key, priority=_FIRST, pure=False)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.logging.loggers import flow_run_logger, get_logger
 
+if TYPE_CHECKING:
+    _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _LoggerAdapter = logging.LoggerAdapter  # takes no parameter before Python 3.11
 
-class StartupLog(logging.LoggerAdapter["logging.Logger"]):
+
+class StartupLog(_LoggerAdapter):
     """A logger whose lines are on the console at once, and in the logs of the flow run as soon as that can be."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from prefect.utilities.engine import collect_task_run_inputs_sync
 from prefect_integration_kit.task_run_orders import one_batch
 
 from . import _worker
-from ._ledger import ROOT
+from ._ledger import ROOT, Ended
 from ._orders import make_packer
 from ._parcels import Parcels
 
@@ -75,7 +75,7 @@ class PrefectDaskClient(Client):
             **kwargs: As of `distributed.Client`.
         """
         self._packer = make_packer(uuid4().hex)
-        self._parcels = Parcels(self, super().submit)
+        self._parcels = Parcels(super().submit)
         super().__init__(*args, **kwargs)
 
     def submit(
@@ -251,18 +251,41 @@ class PrefectDaskClient(Client):
         answers = self._on_workers(_worker.stop_runs, list(task_run_ids), timeout_seconds=timeout_seconds)
         return {each for answer in answers.values() if isinstance(answer, list) for each in answer}
 
+    def ended_task_runs(self, timeout_seconds: float = 5.0) -> list[Ended]:
+        """Read from the scheduler which task runs of this client have ended.
+
+        Args:
+            timeout_seconds: How long that may take.
+        """
+        found: Any = self.sync(
+            self.scheduler.get_metadata,  # pyright: ignore[reportOptionalMemberAccess]
+            keys=[ROOT, self._packer.ledger],
+            default={},
+            callback_timeout=timeout_seconds,
+        )
+        return [Ended(UUID(task_run_id), entry) for task_run_id, entry in found.items()]
+
     def forget_ledger(self, timeout_seconds: float = 5.0) -> None:
         """Remove from the scheduler what it keeps about the task runs of this client.
 
         Args:
             timeout_seconds: How long that may take.
         """
-        self.sync(
-            self.scheduler.set_metadata,  # pyright: ignore[reportOptionalMemberAccess]
-            keys=[ROOT, self._packer.ledger],
-            value={},
-            callback_timeout=timeout_seconds,
-        )
+        root, ledger = ROOT, self._packer.ledger
+
+        # Nested, so that it travels by value: the scheduler need not have this package.
+        def forget(dask_scheduler: Any) -> None:
+            dask_scheduler.task_metadata.get(root, {}).pop(ledger, None)
+
+        try:
+            self.sync(self._run_on_scheduler, forget, callback_timeout=timeout_seconds)
+        except Exception:  # noqa: BLE001 - it runs no functions, or has another Python; the empty ledger stays there
+            self.sync(
+                self.scheduler.set_metadata,  # pyright: ignore[reportOptionalMemberAccess]
+                keys=[root, ledger],
+                value={},
+                callback_timeout=timeout_seconds,
+            )
 
     def serve_api_at(self, url: str) -> None:
         """Tell workers where the Prefect API is, when the settings do not.

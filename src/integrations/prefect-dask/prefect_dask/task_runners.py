@@ -49,6 +49,7 @@ from typing_extensions import ParamSpec, Self
 from prefect_integration_kit.extras import is_installed
 
 from ._clusters import close_cluster, connect, described, import_cluster_class, start_cluster, tell_of_workers
+from ._deaths import Deaths, tell_api
 from ._futures import PrefectDaskFuture, futures_in
 from ._slots import current_worker, slot_released
 from ._startup_log import StartupLog
@@ -161,6 +162,7 @@ class DaskTaskRunner(TaskRunner[Any]):
     def _reset(self) -> None:
         self._cluster: Any = self._given_cluster
         self._client: PrefectDaskClient | None = None
+        self._deaths: Deaths | None = None
         self._owns_cluster = False
         self._stack = ExitStack()
         self._submitted: WeakSet[PrefectDaskFuture[Any]] = WeakSet()
@@ -236,6 +238,8 @@ class DaskTaskRunner(TaskRunner[Any]):
             tell_of_workers(client, self._startup)
         if "dashboard" in (client.scheduler_info().get("services") or {}):
             self._startup.info("The Dask dashboard is available at %s", client.dashboard_link)
+        self._deaths = Deaths(client)
+        self._stack.callback(self._deaths.listen_no_more)
         _share_own_server(client, self._owns_cluster)
         return client
 
@@ -432,6 +436,8 @@ class DaskTaskRunner(TaskRunner[Any]):
                 client.cancel([future.wrapped_future for future in unfinished], force=True)
                 ran = client.stop_task_runs([future.task_run_id for future in unfinished])
             client.flush_workers()
+            if self._deaths is not None and self._deaths.any:
+                tell_api(client.ended_task_runs())
             client.forget_ledger()
         return unfinished, ran
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 
@@ -83,3 +87,90 @@ def threads_cluster(prefect_harness: None) -> Iterator[LocalCluster]:
 def runner(threads_cluster: LocalCluster) -> DaskTaskRunner:
     """A task runner on that cluster."""
     return DaskTaskRunner(cluster=threads_cluster)
+
+
+_WORKER = """
+import asyncio
+from distributed import Worker
+
+async def work():
+    async with Worker(address, nthreads=1, name=name) as worker:
+        await worker.finished()
+
+asyncio.run(work())
+"""
+
+
+# What the first task run of a process loads: Prefect, too, loads every collection that is installed.
+_PRELOADED = ["distributed.http", "pytest", "prefect_integration_tests.backends.dask", "prefect_dask.client"]
+_PRELOADED += ["prefect_dask.task_runners", "prefect.task_engine", "prefect.flow_engine", "prefect.workers.base"]
+_PRELOADED += [each.module for each in entry_points(group="prefect.collections")]
+
+
+class KillableCluster:
+    """Workers with one thread each, processes that are there in a moment: they are forked from one that has it all."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        self._processes: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        return self._cluster.scheduler_address
+
+    @property
+    def scheduler(self) -> Any:
+        return self._cluster.scheduler
+
+    def need(self, workers: int) -> None:
+        """Start what is missing, and wait for it."""
+        self._processes = [each for each in self._processes if each.is_alive()]
+        for _ in range(workers - len(self._processes)):
+            names = {"address": self.address, "name": uuid4().hex}
+            process = self._context.Process(target=exec, args=(_WORKER, names), daemon=True)
+            process.start()
+            self._processes.append(process)
+        _eventually(lambda: len(self.scheduler.workers) >= workers)
+
+    def holders(self, key: Any) -> set[str]:
+        """Addresses of the workers that have a result in their memory."""
+        found = self.scheduler.tasks.get(key)
+        return {worker.address for worker in found.who_has or ()} if found is not None else set()
+
+    def kill(self, addresses: set[str]) -> None:
+        """Kill workers; others take their places."""
+        assert addresses
+        with Client(self.address, set_as_default=False) as client:
+            pids = set(client.run(os.getpid, workers=list(addresses)).values())
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            if process.pid in pids:
+                process.join()
+        _eventually(lambda: not addresses & set(self.scheduler.workers))
+        self.need(2)
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def killable_processes(prefect_harness: None) -> Iterator[KillableCluster]:
+    """The cluster for the whole session; see `killable_cluster`."""
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        killable = KillableCluster(cluster)
+        try:
+            yield killable
+        finally:
+            killable.stop()
+
+
+@pytest.fixture
+def killable_cluster(killable_processes: KillableCluster) -> KillableCluster:
+    """A scheduler, and two workers that tests may kill."""
+    killable_processes.scheduler.allowed_failures = 3
+    killable_processes.need(2)
+    return killable_processes

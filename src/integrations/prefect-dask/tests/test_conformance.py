@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prefect_integration_tests.suites.interface import InterfaceSuite
 from prefect_integration_tests.suites.package import PackageSuite
 
 
@@ -11,3 +12,7 @@ class TestPackage(PackageSuite):
     one_face = frozenset(
         {"prefect_dask.utils", "prefect_dask.client", "prefect_dask.task_runners", "prefect_dask.get_async_dask_client"}
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_dask"

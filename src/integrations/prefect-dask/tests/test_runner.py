@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import pickle
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
+import prefect
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from prefect import flow, task
 
 from prefect_dask import DaskTaskRunner, get_async_dask_client, get_dask_client
@@ -88,6 +91,20 @@ def test_a_cluster_adapts(prefect_harness: None) -> None:
     assert adapted() == 1
 
 
+def test_a_cluster_that_scales_from_none_takes_large_arguments(prefect_harness: None) -> None:
+    @task
+    def size(content: bytes) -> int:
+        return len(content)
+
+    @flow(
+        task_runner=DaskTaskRunner(cluster_kwargs={**HERE, "n_workers": 0}, adapt_kwargs={"minimum": 0, "maximum": 1})
+    )
+    def adapted() -> int:
+        return size.submit(b"x" * 20_000_000).result()
+
+    assert adapted() == 20_000_000
+
+
 def test_other_versions_of_workers_are_told(caplog: pytest.LogCaptureFixture) -> None:
     from prefect_dask._clusters import _tell
 
@@ -97,6 +114,35 @@ def test_other_versions_of_workers_are_told(caplog: pytest.LogCaptureFixture) ->
     assert "3.0.0 there, 3.9.1 here (tcp://a:1)" in caplog.text
     assert "none there" in caplog.text
     assert "tcp://b:1" not in caplog.text
+
+
+def test_a_worker_with_another_version_is_told_in_the_logs(
+    killable_cluster: Any, eventually: Any, seen: Any, tmp_path: Path
+) -> None:
+    installed = tmp_path / "prefect-3.0.0.dist-info"
+    installed.mkdir()
+    installed.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: prefect\nVersion: 3.0.0\n")
+    other = next(iter(killable_cluster.scheduler.workers))
+
+    def see_first(folder: str) -> None:
+        sys.path.insert(0, folder)
+
+    with Client(killable_cluster.address, set_as_default=False) as client:
+        client.run(see_first, str(tmp_path), workers=[other])
+
+    @task
+    def nothing() -> None:
+        pass
+
+    @flow(task_runner=DaskTaskRunner(address=killable_cluster.address))
+    def warned() -> Any:
+        nothing.submit().wait()
+        return prefect.runtime.flow_run.id
+
+    flow_run_id = warned()
+    warning = f"another version of prefect than this flow run: 3.0.0 there, {prefect.__version__} here ({other})"
+    eventually(lambda: any(warning in each["message"] for each in seen.logs(flow_run_id)))
+    killable_cluster.kill({other})
 
 
 def test_a_cluster_without_workers_is_told(caplog: pytest.LogCaptureFixture, prefect_harness: None) -> None:

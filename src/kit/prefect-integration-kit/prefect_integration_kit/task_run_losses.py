@@ -70,6 +70,17 @@ def not_ready_state(task_run_id: UUID, upstream: UUID) -> State[Any]:
     return state
 
 
+def with_data(state: State[Any], data: Any) -> State[Any]:
+    """Copy a state, with other data.
+
+    Args:
+        state: The state.
+        data: What takes the place of its result.
+    """
+    # By itself, a copy of Prefect's states has no time.
+    return state.model_copy(update={"data": data, "timestamp": state.timestamp})
+
+
 def report(submitted: Submitted, task_run_id: UUID, state: State[Any]) -> State[Any]:
     """Report a state that no worker reports; one that the API knows to be final stays.
 
