@@ -11,13 +11,12 @@ import re
 import socket
 import sys
 import threading
-from logging import Logger, LoggerAdapter
 from typing import Any
+
+from prefect_integration_kit.loggers import Log
 
 from .errors import RayClusterUnavailable, RayConfigurationError
 from .settings import RaySettings
-
-Log = Logger | LoggerAdapter[Any]
 
 _TRAVELLING = re.compile(r"PREFECT_(API|CLIENT|CLOUD|FLOWS|LOGGING|RESULTS|RUNNER|TASKS)_")
 """Settings that hold on other machines, too; others are of this machine or of a server."""

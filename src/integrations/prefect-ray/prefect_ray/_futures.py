@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,7 +16,9 @@ from prefect.futures import PrefectWrappedFuture
 
 from prefect_integration_kit.task_run_losses import crashed_state, not_ready_state, report
 
-from ._losses import lost_error, worker_died
+from ._losses import lost_error, lost_its_result, worker_died
+from ._outcomes import known_end
+from .errors import RayResultLost, RayTaskRunLost
 
 if TYPE_CHECKING:
     import ray
@@ -41,7 +44,9 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
         self._upstream: list[PrefectRayFuture[Any]] = []
         self._holds: list[Any] = []
         self.lost_its_worker = False
-        self._lock = threading.Lock()
+        self._ends_with_flow = False
+        self._is_killed = False
+        self._lock = threading.RLock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what another process can wait with."""
@@ -118,22 +123,38 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
             return None
         return state
 
-    def lose(self, exc: BaseException, *, is_reported: bool = True) -> None:
+    def end_with_flow(self) -> None:
+        """Say that the task run is cancelled, since its flow run ends."""
+        self._ends_with_flow = True
+
+    def killed_with_flow(self) -> None:
+        """Say that its worker is killed; Ray tells the same of a task run that no worker has begun with."""
+        self._is_killed = True
+
+    def lose(self, exc: BaseException, *, is_reported: bool | None = None) -> None:
         """Settle the task run as lost.
 
         Args:
             exc: What Ray raised.
-            is_reported: Whether to report that to the API; a state that is final there stays.
+            is_reported: Whether to report that to the API; a state that is final there stays. Without it, that is
+                done unless the task run was cancelled with its flow run, and no worker had begun with it.
         """
-        self.lost_its_worker = worker_died(exc)
-        name = self._submitted.task.name if self._submitted else "unknown"
-        state = crashed_state(self.task_run_id, lost_error(self.task_run_id, name, exc))
-        for upstream in self._upstream:
-            if upstream.is_lost_too():
-                state = not_ready_state(self.task_run_id, upstream.task_run_id)
-        if self._submitted is not None and is_reported:
-            state = report(self._submitted, self.task_run_id, state)
-        self._final_state = state
+        with self._lock:
+            if self._final_state is not None:
+                return
+            self.lost_its_worker = self._is_killed or worker_died(exc)
+            if is_reported is None:
+                is_reported = self.lost_its_worker or not self._ends_with_flow
+            if self._ends_with_flow:
+                exc = RayTaskRunLost("The flow run ended before this task run did.")
+            name = self._submitted.task.name if self._submitted else "unknown"
+            state = crashed_state(self.task_run_id, lost_error(self.task_run_id, name, exc))
+            for upstream in self._upstream:
+                if upstream.is_lost_too():
+                    state = not_ready_state(self.task_run_id, upstream.task_run_id)
+            if self._submitted is not None and is_reported:
+                state = report(self._submitted, self.task_run_id, state)
+            self._final_state = state
 
     def is_lost_too(self) -> bool:
         """Whether Ray lost this one, so that what waited for it never started."""
@@ -142,21 +163,50 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
         state = self._final_state
         return state is not None and (state.is_crashed() or state.name == "NotReady")
 
+    def settle_if_at_hand(self) -> None:
+        """Settle with what is at hand; what is not, or cannot be unpickled here, is left to those who want it."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayError, RaySystemError
+
+        with self._lock, contextlib.suppress(Exception):
+            if self._final_state is not None:
+                return
+            try:
+                self._end_as(ray.get(self._wrapped_future, timeout=0))
+            except (GetTimeoutError, RaySystemError):
+                pass
+            except RayError as exc:
+                self.lose(exc)
+
     def _settle(self, timeout: float | None) -> bool:
         import ray
 
-        with self._lock:
-            if self._final_state is not None:
-                return True
-            try:
-                if not _is_ready(self._wrapped_future, timeout):
-                    return False
-                outcome: Any = ray.get(self._wrapped_future)
-            except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Ray's
-                self.lose(exc)
-            else:
-                self._final_state = outcome if isinstance(outcome, State) else _completed(outcome)
+        try:
+            if not _is_ready(self._wrapped_future, timeout):
+                return False
+            with self._lock:
+                if self._final_state is None:
+                    self._end_as(ray.get(self._wrapped_future))
+        except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Ray's
+            self._find_end_or_lose(exc)
         return True
+
+    def _find_end_or_lose(self, exc: Exception) -> None:
+        """Settle without Ray: a task run that has ended stays ended, and its result may have been persisted."""
+        if lost_its_result(exc) and self._final_state is None:
+            try:
+                known = known_end(self.task_run_id)
+            except RayResultLost as lost:
+                lost.__cause__ = exc
+                exc = lost
+            else:
+                if known is not None:
+                    self._end_as(known)
+                    return
+        self.lose(exc)
+
+    def _end_as(self, outcome: Any) -> None:
+        self._final_state = outcome if isinstance(outcome, State) else _completed(outcome)
 
 
 def _is_ready(reference: Any, timeout: float | None, *, fetch_local: bool = True) -> bool:

@@ -16,7 +16,9 @@ from uuid import UUID
 
 import cloudpickle
 
-from .errors import RayResultLost
+from prefect_integration_kit.task_run_losses import with_data
+
+from ._outcomes import known_end, result_lost
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -63,17 +65,10 @@ class Ledger:
         if found is None:
             return False, None
         if found == _BEGUN:
-            state = _final_state_in_api(self._task_run_id)
-            if state is None:
-                return False, None
-            if not state.is_completed():
-                return True, state
-            found = _ENDED
+            state = known_end(self._task_run_id)
+            return state is not None, state
         if found == _ENDED:
-            raise RayResultLost(
-                f"Task run '{self._task_run_id}' has ended, but its result was lost with the Ray worker that held it. "
-                "It was not run again. Set `persist_result=True` on the task to keep its result."
-            )
+            raise result_lost(self._task_run_id)
         return True, cloudpickle.loads(found)
 
     def begin(self) -> None:
@@ -109,48 +104,40 @@ def _without_result(state: State[Any]) -> State[Any] | None:
     record: Any = state.data
     if not getattr(record, "is_persisted", False):
         return None
-    return state.model_copy(update={"data": record.metadata})
-
-
-def _final_state_in_api(task_run_id: UUID) -> State[Any] | None:
-    from prefect.client.orchestration import get_client
-
-    with contextlib.suppress(Exception):  # also one that it does not know
-        state = get_client(sync_client=True).read_task_run(task_run_id).state
-        return state if state is not None and state.is_final() else None
-    return None
+    return with_data(state, record.metadata)
 
 
 # Workers that have something to send
 
 
-def busy(name: str, worker_id: str) -> None:
+def busy(name: str, worker: str) -> None:
     """Write down that a worker has something to send to the Prefect API.
 
     Args:
         name: Name of the ledger.
-        worker_id: The worker.
+        worker: IDs of its node and of itself, with a dot between them.
     """
-    _store("put")(_key(name, "unsent", worker_id), b"1", overwrite=True)
+    _store("put")(_key(name, "unsent", worker), b"1", overwrite=True)
 
 
-def idle(name: str, worker_id: str) -> None:
+def idle(name: str, worker: str) -> None:
     """Write down that it has sent everything.
 
     Args:
         name: Name of the ledger.
-        worker_id: The worker.
+        worker: The worker.
     """
-    _store("del")(_key(name, "unsent", worker_id))
+    _store("del")(_key(name, "unsent", worker))
 
 
-def unsent(name: str) -> list[bytes]:
+def unsent(name: str) -> list[str]:
     """List the workers that have something to send.
 
     Args:
         name: Name of the ledger.
     """
-    return list(_store("list")(_key(name, "unsent", "")))
+    found: list[bytes] = list(_store("list")(_key(name, "unsent", "")))
+    return [each.decode().rpartition("/")[2] for each in found]
 
 
 def forget(name: str) -> None:

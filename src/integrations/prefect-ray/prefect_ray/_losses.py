@@ -6,6 +6,8 @@ from uuid import UUID
 
 from .errors import RayResultLost, RayTaskRunLost
 
+_OBJECT_LOST = {"ObjectLostError", "ObjectReconstructionFailedError", "ReferenceCountingAssertionError"}
+
 
 def why(exc: BaseException) -> str:
     """Say in one sentence what became of a task run, and what to do.
@@ -21,7 +23,7 @@ def why(exc: BaseException) -> str:
         return f"Ray killed its worker, since memory ran out: {text}."
     if kinds & {"NodeDiedError", "OwnerDiedError"}:
         return f"The Ray node that it was on died: {text}."
-    if kinds & {"ObjectLostError", "ObjectReconstructionFailedError", "ReferenceCountingAssertionError"}:
+    if kinds & _OBJECT_LOST:
         return f"Its result was lost with the Ray node that held it: {text}."
     if "TaskCancelledError" in kinds:
         return "Ray cancelled it."
@@ -42,6 +44,16 @@ def worker_died(exc: BaseException) -> bool:
         exc: What Ray raised for its object.
     """
     return type(exc).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError")
+
+
+def lost_its_result(exc: BaseException) -> bool:
+    """Say whether the task run has ended, and its result went with the node that held it.
+
+    Args:
+        exc: What Ray raised for its object.
+    """
+    kinds = {each.__name__ for each in type(exc).__mro__}
+    return bool(kinds & _OBJECT_LOST) and "OwnerDiedError" not in kinds
 
 
 def _line(exc: BaseException) -> str:

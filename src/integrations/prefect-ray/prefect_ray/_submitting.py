@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from logging import Logger, LoggerAdapter
@@ -22,6 +21,7 @@ from prefect_integration_kit.task_run_losses import started
 from prefect_integration_kit.task_run_orders import Packer, Waits
 
 from . import _ledger
+from ._ending import end, settle_losses, wait_until_sent
 from ._futures import PrefectRayFuture
 from ._parcels import Parcels
 from ._remote_options import remote_function
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = 256
 """Submissions between two looks at which task runs have ended."""
-
-_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Submitter:
         self._since_look = 0
         self._told: set[str] = set()
         self._all: WeakSet[PrefectRayFuture[Any]] = WeakSet()
-        self._dead_workers = 0
+        self._dead: set[UUID] = set()
 
     def serve_api_at(self, url: str | None) -> None:
         """Tell workers where the Prefect API is, when the settings do not.
@@ -154,6 +152,8 @@ class Submitter:
         if left:
             _, left = ray.wait(left, num_returns=len(left), timeout=0, fetch_local=False)
         self._pending = [waiting[each] for each in left]
+        still = set(left)
+        settle_losses([future for reference, future in waiting.items() if reference not in still])
 
     def _tell_of_needs(self, task: Task[..., Any], options: dict[str, Any]) -> None:
         """Warn of a task that no node of the cluster can run now: Ray waits for one, without a word."""
@@ -183,47 +183,29 @@ class Submitter:
         """Cancel what has not ended, and report that."""
         import ray
 
-        if not ray.is_initialized():
-            unfinished = [each for each in self._pending if not each.is_settled]
-        else:
-            unfinished = self._unfinished()
+        unfinished = self._unfinished()
         if not unfinished:
             return
         self._log.warning("%d task runs had not ended with the flow; they are cancelled.", len(unfinished))
-        begun: set[UUID] = set()
-        with contextlib.suppress(Exception):  # the cluster may be gone
-            begun = self._end(unfinished)
-        # The API hears of a start a little later than it happens.
-        begun |= started(each.task_run_id for each in unfinished)
         for future in unfinished:
-            if not future.is_settled:
-                error = RayTaskRunLost("The flow run ended before this task run did.")
-                future.lose(error, is_reported=future.task_run_id in begun)
+            future.end_with_flow()
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            if ray.is_initialized():
+                end(unfinished, self._settings.cancel_grace_seconds)
+        # Of what is left nobody here knows whether it had begun.
+        left = [each for each in unfinished if not each.is_settled]
+        begun = started(each.task_run_id for each in left)
+        for future in left:
+            future.lose(RayTaskRunLost("It was cancelled."), is_reported=future.task_run_id in begun)
+        self._dead.update(each.task_run_id for each in unfinished if each.lost_its_worker)
         self._pending = []
 
-    def _end(self, unfinished: list[PrefectRayFuture[Any]]) -> set[UUID]:
-        """Interrupt what runs, which tidies up then; what still runs after a grace time is killed with its worker.
-
-        Returns:
-            The task runs whose workers were killed, which cannot report their ends any more.
-        """
+    def _unfinished(self) -> list[PrefectRayFuture[Any]]:
         import ray
 
-        references = {each.wrapped_future: each.task_run_id for each in unfinished}
-        for reference in references:
-            ray.cancel(reference, force=False)
-        grace = self._settings.cancel_grace_seconds
-        _, left = ray.wait(list(references), num_returns=len(references), timeout=grace, fetch_local=False)
-        for reference in left:
-            ray.cancel(reference, force=True)
-        self._dead_workers += len(left)
-        if left:
-            ray.wait(left, num_returns=len(left), timeout=2, fetch_local=False)
-        return {references[each] for each in left}
-
-    def _unfinished(self) -> list[PrefectRayFuture[Any]]:
         with contextlib.suppress(Exception):  # the cluster may be gone
-            self._forget_ended()
+            if ray.is_initialized():  # what asks Ray starts it if it is not
+                self._forget_ended()
         return [each for each in self._pending if not each.is_settled]
 
     def close(self) -> None:
@@ -236,11 +218,8 @@ class Submitter:
         with contextlib.suppress(Exception):  # the cluster may be gone
             if not ray.is_initialized():
                 return
-            deadline = time.monotonic() + self._settings.flush_timeout_seconds
-            # Workers that have died will not send anything.
-            dead = self._dead_workers + sum(each.lost_its_worker for each in list(self._all))
-            while len(_ledger.unsent(self._ledger)) > dead and time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)
+            self._dead.update(each.task_run_id for each in list(self._all) if each.lost_its_worker)
+            wait_until_sent(self._ledger, self._settings.flush_timeout_seconds, len(self._dead))
             _ledger.forget(self._ledger)
 
 

@@ -10,16 +10,24 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 from prefect.logging.loggers import flow_run_logger
 
 from prefect_integration_kit.task_run_environments import drain, in_settings
 from prefect_integration_kit.task_run_environments import run_order as run_packed
+from prefect_integration_kit.task_run_losses import crashed_state
 
+from ._interrupts import held, let_in_function
 from ._ledger import Ledger, busy, idle
 from .errors import RayTaskRunLost
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect import Task
+    from prefect.client.schemas.objects import State
 
 _IDLE_SECONDS = 0.05
 """A worker that has had nothing to do for this long sends what it still has."""
@@ -103,7 +111,7 @@ def run_order(terms: Terms, order: bytes, *received: Any) -> Any:
     """
     _ledger.set(terms.ledger)
     received = tuple(each.reference if isinstance(each, Held) else each for each in received)
-    with _sender.working(terms.ledger, sends_now=terms.may_leave):
+    with held(), _sender.working(terms.ledger, sends_now=terms.may_leave):
         different = differences(terms.versions, versions())
         try:
             wanted = cloudpickle.loads(order)
@@ -116,10 +124,30 @@ def run_order(terms: Terms, order: bytes, *received: Any) -> Any:
             if has_ended:
                 return outcome
             ledger.begin()
-        outcome = run_packed(wanted, received, prepare=lambda _: _tell(different))
+        outcome = _run(wanted, received, different)
         if ledger is not None:
             ledger.end(outcome)
         return outcome
+
+
+def _run(order: Any, received: tuple[Any, ...], different: list[str]) -> Any:
+    name = "unknown"
+
+    def prepare(task: Task[..., Any]) -> None:
+        nonlocal name
+        name = task.name
+        let_in_function(task)
+        _tell(different)
+
+    try:
+        return run_packed(order, received, prepare=prepare)
+    except KeyboardInterrupt:
+        # Prefect has reported a state like this one. Ray, if it heard, could not say whether the task run had begun.
+        return _interrupted(order.task_run_id, name)
+
+
+def _interrupted(task_run_id: UUID, name: str) -> State[Any]:
+    return crashed_state(task_run_id, RayTaskRunLost(f"Task run '{task_run_id}' of task {name!r} was interrupted."))
 
 
 _told: set[tuple[str, ...]] = set()
@@ -159,7 +187,7 @@ class _Sender:
             if ledger not in self._marked:
                 self._marked.add(ledger)
                 with suppress(Exception):  # it only makes the flow run wait
-                    busy(ledger, _worker_id())
+                    busy(ledger, _here())
             if self._pid != os.getpid():
                 self._pid = os.getpid()
                 threading.Thread(target=self._send, name="prefect-ray-sender", daemon=True).start()
@@ -192,14 +220,15 @@ class _Sender:
             if self._round == before:
                 for ledger in self._marked:
                     with suppress(Exception):
-                        idle(ledger, _worker_id())
+                        idle(ledger, _here())
                 self._marked.clear()
 
 
-def _worker_id() -> str:
+def _here() -> str:
     import ray
 
-    return str(ray.get_runtime_context().get_worker_id())
+    context = ray.get_runtime_context()
+    return f"{context.get_node_id()}.{context.get_worker_id()}"
 
 
 _sender = _Sender()

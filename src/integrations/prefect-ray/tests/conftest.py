@@ -78,10 +78,11 @@ def runner(prefect_harness: None, ray_cluster: RayCluster) -> RayTaskRunner[Any]
     return RayTaskRunner()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker of pytest-xdist have Ray: it takes long to start, and much memory."""
     for item in items:
-        if "ray_cluster" in getattr(item, "fixturenames", ()) and item.path.parent == Path(__file__).parent:
+        if "ray_cluster_processes" in getattr(item, "fixturenames", ()) and item.path.parent == Path(__file__).parent:
             # Groups add up to others, and the pages of a guide have theirs.
             item.own_markers[:] = [mark for mark in item.own_markers if mark.name != "xdist_group"]
             item.add_marker(pytest.mark.xdist_group("ray"))

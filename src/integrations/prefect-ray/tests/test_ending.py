@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -28,8 +29,6 @@ def sleep_forever() -> None:
 
 @task(timeout_seconds=0.5)
 async def asleep_forever() -> None:
-    import asyncio
-
     await asyncio.sleep(30)
 
 
@@ -39,16 +38,28 @@ def in_time(number: int) -> int:
 
 
 @task
-def block(started: Path) -> None:
-    started.write_text(str(os.getpid()))
-    time.sleep(300)
+def block(folder: Path, number: int) -> None:
+    try:
+        (folder / f"started-{number}").write_text(str(os.getpid()))
+        time.sleep(300)
+    finally:
+        (folder / f"tidy-{number}").touch()
 
 
 @task
-def never_stop(started: Path) -> None:
-    started.write_text(str(os.getpid()))
+async def ablock(folder: Path, number: int) -> None:
+    try:
+        (folder / f"started-{number}").write_text(str(os.getpid()))
+        await asyncio.sleep(300)
+    finally:
+        (folder / f"tidy-{number}").touch()
+
+
+@task
+def never_stop(folder: Path, number: int) -> None:
     while True:
         with contextlib.suppress(KeyboardInterrupt):
+            (folder / f"started-{number}").write_text(str(os.getpid()))
             time.sleep(300)
 
 
@@ -75,7 +86,9 @@ def test_a_time_limit_that_is_kept_changes_nothing(runner: RayTaskRunner[Any]) -
     assert limited() == 2
 
 
-@pytest.mark.parametrize(("each", "grace"), [(block, "0.5"), (never_stop, "0")], ids=["interrupted", "killed"])
+@pytest.mark.parametrize(
+    ("each", "grace"), [(block, "45"), (ablock, "45"), (never_stop, "0")], ids=["sync", "async", "killed"]
+)
 def test_what_has_not_ended_is_cancelled(
     runner: RayTaskRunner[Any],
     eventually: Eventually,
@@ -85,25 +98,55 @@ def test_what_has_not_ended_is_cancelled(
     each: Any,
     grace: str,
 ) -> None:
-    """Also when its worker dies before the API has heard that it began."""
+    """What runs is interrupted and tidies up, or is killed where it will not; what waits never begins."""
     monkeypatch.setenv("PREFECT_INTEGRATIONS_RAY_CANCEL_GRACE_SECONDS", grace)
-    ids: list[Any] = []
+    futures: list[Any] = []
+    ended: list[float] = []
 
     @flow(task_runner=runner)
     def leaves() -> None:
-        futures = [each.submit(tmp_path / f"started-{number}") for number in range(4)]
-        ids.extend(future.task_run_id for future in futures)
+        futures.extend(each.submit(tmp_path, number) for number in range(4))
         eventually(lambda: any(path.read_text() for path in tmp_path.glob("started-*")))
+        ended.append(time.monotonic())
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         leaves()
-    pids = [int(path.read_text()) for path in tmp_path.glob("started-*")]
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() and _runs(pid) for pid in pids))
-    eventually(
-        lambda: any(found.state.is_crashed() for run_id in ids if (found := seen.task_run(run_id)) and found.state)
-    )
-    assert len(list(tmp_path.glob("started-*"))) < 4  # what had not begun never did
+    seconds = time.monotonic() - ended[0]
+    started = sorted(path.name.partition("-")[2] for path in tmp_path.glob("started-*"))
+    assert 0 < len(started) < 4
+    assert all(future.state.is_crashed() for future in futures)
+    if grace == "0":
+        pids = [int(path.read_text()) for path in tmp_path.glob("started-*")]
+        eventually(lambda: not any(_runs(pid) for pid in pids))
+    else:
+        assert sorted(path.name.partition("-")[2] for path in tmp_path.glob("tidy-*")) == started
+        assert seconds < 30
+    for number in started:
+        assert seen.final_state(futures[int(number)].task_run_id).is_crashed()
+    assert any(seen.task_run(future.task_run_id) is None for future in futures)
+
+
+def test_a_task_run_that_ray_was_asked_to_cancel_ends(
+    runner: RayTaskRunner[Any], eventually: Eventually, seen: Any, tmp_path: Path
+) -> None:
+    @flow(task_runner=runner)
+    def cancels() -> Any:
+        import ray
+
+        future = block.submit(tmp_path, 0)
+        after = in_time.submit(future)  # pyright: ignore[reportArgumentType]
+        eventually(lambda: (tmp_path / "started-0").exists())
+        ray.cancel(future.wrapped_future)
+        future.wait()
+        after.wait()
+        return future.task_run_id, future.state, after.state.name
+
+    task_run_id, state, after = cancels()
+    assert state.is_crashed()
+    assert "was interrupted" in str(state.message)
+    assert after == "NotReady"
+    assert seen.final_state(task_run_id).is_crashed()
 
 
 def _runs(pid: int) -> bool:

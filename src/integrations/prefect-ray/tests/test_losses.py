@@ -1,4 +1,4 @@
-"""Workers and nodes die: states tell the truth, and what has ended never runs again."""
+"""Workers die: states tell the truth, and what has ended never runs again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow, task
@@ -19,15 +19,16 @@ from prefect_ray.context import remote_options
 from prefect_ray.errors import RayResultLost, RayTaskRunLost
 
 if TYPE_CHECKING:
-    from prefect.states import State
-
     from prefect_integration_tests.backends.ray import RayCluster
+    from prefect_ray.task_runners import PrefectRayFuture
 
 Eventually = Callable[[Callable[[], Any]], Any]
 
 
 @task
-def die() -> None:
+def die(notes: Path) -> None:
+    with notes.open("a") as file:
+        file.write("ran\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -37,73 +38,80 @@ def add(x: int, y: int = 1) -> int:
 
 
 @task
-def work(number: int, notes: Path, size: int = 0) -> bytes:
-    with notes.open("a") as file:
-        file.write(f"{number} {os.getpid()}\n")
-    return str(number).encode() + bytes(size)
-
-
-@task
 def until(path: Path, started: Path) -> None:
     started.write_text(str(os.getpid()))
     while not path.exists():
         time.sleep(0.02)
 
 
-def test_a_killed_worker_crashes_the_task_run_within_seconds(runner: RayTaskRunner[Any], seen: Any) -> None:
-    @flow(task_runner=runner)
-    def deadly() -> tuple[Any, State[Any], float]:
+class Deaths(NamedTuple):
+    """A flow run in which workers die; it takes Ray seconds to start others."""
+
+    dead: PrefectRayFuture[None]
+    seconds: float
+    error: BaseException
+    runs: str
+    names: list[str]
+    forgotten: UUID
+
+
+@pytest.fixture(scope="module")
+def deaths(
+    prefect_harness: None,
+    ray_cluster_processes: RayCluster,
+    eventually: Eventually,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Deaths:
+    ray_cluster_processes.connect()
+    folder = tmp_path_factory.mktemp("deaths")
+
+    found: list[Deaths] = []
+
+    @flow(task_runner=RayTaskRunner())
+    def deadly() -> None:
         add.submit(1).wait()
         began = time.monotonic()
-        future = die.submit()
-        future.wait()
-        return future.task_run_id, future.state, time.monotonic() - began
-
-    task_run_id, state, seconds = deadly()
-    assert state.is_crashed()
-    assert "worker that ran it died" in str(state.message)
-    assert seconds < 15
-    assert seen.final_state(task_run_id).is_crashed()
-
-
-def test_what_waits_for_a_lost_task_run_does_not_start(runner: RayTaskRunner[Any]) -> None:
-    @flow(task_runner=runner)
-    def deadly() -> list[str]:
-        dead = die.submit()
-        after = add.submit(dead)
+        dead, forgotten = die.submit(folder / "notes"), die.submit(folder / "others")
+        after = add.submit(dead)  # pyright: ignore[reportArgumentType]
         later = add.submit(after)
+        dead.wait()
+        seconds = time.monotonic() - began
         names = [each.state.name for each in (later, after, dead) if each.wait() is None]
-        late = add.submit(dead)  # its state is known here already
+        late = add.submit(dead)  # pyright: ignore[reportArgumentType] - its state is known here already
         late.wait()
-        return [*names, late.state.name]
-
-    assert deadly() == ["NotReady", "NotReady", "Crashed", "NotReady"]
-
-
-def test_a_lost_task_run_raises_what_became_of_it(runner: RayTaskRunner[Any]) -> None:
-    @flow(task_runner=runner)
-    def deadly() -> None:
-        die.submit().result()
-
-    with pytest.raises(RayTaskRunLost, match="of task 'die' was lost"):
-        deadly()
-
-
-def test_ray_does_not_try_again_unasked(runner: RayTaskRunner[Any], tmp_path: Path) -> None:
-    notes = tmp_path / "notes"
-
-    @task
-    def note_and_die() -> None:
-        with notes.open("a") as file:
-            file.write("ran\n")
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    @flow(task_runner=runner)
-    def deadly() -> None:
-        note_and_die.submit().wait()
+        eventually(lambda: forgotten.is_ready)
+        with pytest.raises(RayTaskRunLost) as error:
+            dead.result()
+        names.append(late.state.name)
+        runs = (folder / "notes").read_text()
+        found.append(Deaths(dead, seconds, error.value, runs, names, forgotten.task_run_id))
 
     deadly()
-    assert notes.read_text() == "ran\n"
+    return found[0]
+
+
+def test_a_killed_worker_crashes_the_task_run_within_seconds(deaths: Deaths, seen: Any) -> None:
+    assert deaths.dead.state.is_crashed()
+    assert "worker that ran it died" in str(deaths.dead.state.message)
+    assert deaths.seconds < 15
+    assert seen.final_state(deaths.dead.task_run_id).is_crashed()
+
+
+def test_a_lost_task_run_raises_what_became_of_it(deaths: Deaths) -> None:
+    with pytest.raises(RayTaskRunLost, match="of task 'die' was lost"):
+        raise deaths.error
+
+
+def test_what_waits_for_a_lost_task_run_does_not_start(deaths: Deaths) -> None:
+    assert deaths.names == ["NotReady", "NotReady", "Crashed", "NotReady"]
+
+
+def test_ray_does_not_try_again_unasked(deaths: Deaths) -> None:
+    assert deaths.runs == "ran\n"
+
+
+def test_a_lost_task_run_that_nobody_waits_for_is_told(deaths: Deaths, seen: Any) -> None:
+    assert seen.final_state(deaths.forgotten).is_crashed()
 
 
 def test_a_task_run_that_was_interrupted_runs_elsewhere_if_asked(
@@ -123,38 +131,6 @@ def test_a_task_run_that_was_interrupted_runs_elsewhere_if_asked(
         return future.state.name
 
     assert moved() == "Completed"
-
-
-def test_a_killed_node_loses_task_runs_and_what_has_ended_is_not_run_again(
-    ray_cluster: RayCluster, runner: RayTaskRunner[Any], eventually: Eventually, seen: Any, tmp_path: Path
-) -> None:
-    notes, started = tmp_path / "notes", tmp_path / "started"
-    node = ray_cluster.add_node(num_cpus=4, spare=4)
-
-    @flow(task_runner=runner)
-    def once() -> Any:
-        with remote_options(resources={"spare": 1}, max_retries=3):
-            # One is small, and comes back with the answer; the other is in the memory of the node.
-            small, large = work.submit(1, notes), work.submit(2, notes, size=5_000_000)
-            eventually(lambda: small.is_ready and large.is_ready)
-        with remote_options(resources={"spare": 1}):
-            running = until.submit(tmp_path / "never", started)
-        eventually(started.exists)
-        began = time.monotonic()
-        ray_cluster.kill_node(node)
-        running.wait()
-        seconds = time.monotonic() - began
-        # Ray would make the large one again, on a node that has what it needs.
-        other = ray_cluster.add_node(num_cpus=1, spare=1)
-        large.wait()
-        ray_cluster.kill_node(other)
-        return running.state, seconds, small.result(), large.state
-
-    state, seconds, small, large = once()
-    assert (state.is_crashed(), small) == (True, b"1")
-    assert seconds < 30
-    assert large.is_crashed()
-    assert sorted(line.split()[0] for line in notes.read_text().splitlines()) == ["1", "2"]
 
 
 def _named(name: str, message: str) -> Exception:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,29 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # else Ray writes a token to the home folder
     "RAY_DEDUP_LOGS": "0",
 }
+
+
+_START_SECONDS = 90
+
+
+@contextmanager
+def _patience() -> Generator[None, None, None]:
+    """Give a node longer to start than the 30 seconds that Ray waits, and has no option for."""
+    from ray._private import services
+
+    ask: Callable[..., Any] = services.get_node
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(RuntimeError):  # it has not said yet that it is there
+                return ask(*args, **kwargs)
+            time.sleep(0.1)
+        return ask(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "get_node", wait)
+        yield
 
 
 class RayCluster:
@@ -55,12 +80,13 @@ class RayCluster:
         os.environ.update(_ENVIRONMENT)
         from ray.cluster_utils import Cluster
 
-        # By default it takes Ray half a minute to notice that a node is gone.
+        # By default it takes Ray half a minute to notice that a node is gone. One that is gone refuses to answer, at
+        # once; one that answers late, on a busy machine, is not.
         noticing = {
             "health_check_initial_delay_ms": 2000,
             "health_check_period_ms": 1000,
-            "health_check_timeout_ms": 3000,
-            "health_check_failure_threshold": 3,
+            "health_check_timeout_ms": 20_000,
+            "health_check_failure_threshold": 5,
         }
         options: dict[str, Any] = {
             "_system_config": noticing,
@@ -71,7 +97,8 @@ class RayCluster:
         }
         if client_port is not None:
             options["ray_client_server_port"] = client_port
-        return cls(Cluster(initialize_head=True, head_node_args=options))
+        with _patience():
+            return cls(Cluster(initialize_head=True, head_node_args=options))
 
     @property
     def address(self) -> str:
@@ -101,7 +128,8 @@ class RayCluster:
         Returns:
             The node, for `kill_node`.
         """
-        node = self._cluster.add_node(num_cpus=num_cpus, resources=resources, object_store_memory=100_000_000)
+        with _patience():
+            node = self._cluster.add_node(num_cpus=num_cpus, resources=resources, object_store_memory=100_000_000)
         self._cluster.wait_for_nodes(timeout=60)
         self._nodes.append(node)
         return node
