@@ -76,7 +76,9 @@ class Names:
         if word == "Acme":
             return self.pascal if after[:1].isupper() else self.title
         is_identifier = before.endswith("_") or after.startswith("_")
-        in_address = before.endswith(("-", ".", "/")) or after.startswith(("-", ".example", "://", ".png"))
+        # Names of blocks have hyphens; the settings' prefix is made of words of Python.
+        is_part = before.endswith(("-", ".", "/", '.save("', '.load("'))
+        in_address = is_part or after.startswith(("-", ".example", "://", ".png"))
         return self.kebab if in_address and not is_identifier else self.snake
 
 
@@ -226,6 +228,7 @@ def polish(package: Path, root: Path = ROOT) -> None:
         ["ruff", "check", "--quiet", "--fix", str(package)],
         ["ruff", "format", "--quiet", str(package)],  # the order of imports may have changed their length
         ["scripts.readme"],
+        ["scripts.interface", package.name],
         ["prefect_integration_docs", "generate"],
     ):
         subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)

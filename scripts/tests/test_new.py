@@ -48,7 +48,7 @@ def test_a_name_takes_the_form_of_its_place():
         "prefect-big-data prefect_big_data big-data://b BigDataBucket BIG_DATA_URL big_data_errors(big_data.url)"
     )
     assert names.rename('"Acme Credentials" https://api.acme.example .save("acme")') == (
-        '"Big Data Credentials" https://api.big-data.example .save("big_data")'
+        '"Big Data Credentials" https://api.big-data.example .save("big-data")'
     )
 
 
@@ -149,6 +149,7 @@ def test_the_result_passes_lint(repository, name):
     (repository / "README.md").write_text("")
     (repository / "scripts").mkdir()
     (repository / "scripts" / "readme.py").write_text("")
+    (repository / "scripts" / "interface.py").write_text("")
     copy_repository(repository, "src/kit/prefect-integration-docs/published-pages.txt")
     new.polish(package, repository)
     assert (repository / "docs" / "integrations" / package.name / "api-ref").is_dir()
@@ -192,6 +193,7 @@ def test_the_result_passes_types_tests_and_docs_check(tmp_path, name):
     run("uv", "run", "--no-sync", "basedpyright", package)
     run("uv", "run", "--no-sync", "pytest", "-q", package)
     run("uv", "run", "--no-sync", "python", "-m", "scripts.readme", "--check")
+    run("uv", "run", "--no-sync", "python", "-m", "scripts.interface", "--check")
     run("uv", "run", "--no-sync", "prefect-integration-docs", "generate", "--check")
     run("uv", "run", "--no-sync", "python", "-m", "scripts.site", "check")
     assert docs_problems() == before

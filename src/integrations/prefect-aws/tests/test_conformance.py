@@ -11,7 +11,14 @@ from prefect.blocks.core import Block  # noqa: TC002 - pytest reads annotations
 
 from prefect_aws import AwsCredentials, AwsParameter, AwsSecret, BatchJob, LambdaFunction, MinIOCredentials, S3Bucket
 from prefect_aws.glue_job import GlueJobBlock
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, JobSuite, PackageSuite, SecretSuite
+from prefect_integration_tests.suites import (
+    BlockSuite,
+    CredentialsSuite,
+    InterfaceSuite,
+    JobSuite,
+    PackageSuite,
+    SecretSuite,
+)
 
 
 class TestPackage(PackageSuite):
@@ -26,6 +33,10 @@ class TestPackage(PackageSuite):
             "prefect_aws.workers._ecs_configuration.ECSJobConfiguration.from_template_and_values",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_aws"
 
 
 class TestBlocks(BlockSuite):

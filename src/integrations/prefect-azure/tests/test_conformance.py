@@ -21,7 +21,7 @@ from prefect_azure import (
     ContainerAppJob,
     ServiceBusQueue,
 )
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,10 @@ class TestPackage(PackageSuite):
             "prefect_azure._cosmos.query_tasks.cosmos_db_query_pages",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_azure"
 
 
 class TestBlocks(BlockSuite):

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from prefect_bitbucket import BitBucketCredentials, BitBucketRepository
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
 
 
 class TestPackage(PackageSuite):
+    package = "prefect_bitbucket"
+
+
+class TestInterface(InterfaceSuite):
     package = "prefect_bitbucket"
 
 

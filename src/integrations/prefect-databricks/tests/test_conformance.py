@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prefect_databricks import DatabricksCredentials, DatabricksSqlWarehouse
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
@@ -29,6 +29,10 @@ class TestPackage(PackageSuite):
             "prefect_databricks.sql.DatabricksSqlWarehouse.stream_rows",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_databricks"
 
 
 class TestBlocks(BlockSuite):

@@ -14,7 +14,7 @@ import prefect_dbt
 from prefect_dbt.cloud.credentials import DbtCloudCredentials
 from prefect_dbt.cloud.jobs import DbtCloudJob
 from prefect_integration_tests.imports import modules_loaded_by
-from prefect_integration_tests.suites import BlockSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, InterfaceSuite, PackageSuite
 
 # What no flow that only names this package must pay for: dbt and what it brings, the blocks of the extras.
 _HEAVY = frozenset(
@@ -41,6 +41,10 @@ class TestPackage(PackageSuite):
             "prefect_dbt.core.runner.PrefectDbtRunner.invoke",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_dbt"
 
 
 # The blocks that are lazy are registered before the suite looks for them.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_docker._worker.wire import WireError
-from prefect_integration_tests.suites import BlockSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,10 @@ class TestPackage(PackageSuite):
 
     def make_error(self, cls: type[Exception]) -> Exception:
         return WireError(404, "no such container") if cls is WireError else super().make_error(cls)
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_docker"
 
 
 class TestBlocks(BlockSuite):

@@ -13,6 +13,7 @@ from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.smtp import USERNAME, serve_smtp
 from prefect_integration_tests.suites.block import BlockSuite
 from prefect_integration_tests.suites.credentials import CredentialsSuite
+from prefect_integration_tests.suites.interface import InterfaceSuite
 from prefect_integration_tests.suites.package import PackageSuite
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class TestPackage(PackageSuite):
         if cls is EmailBatchError:  # errors within are not equal to their copies; test_message.py looks at them
             return cls(message, sent={0: SentEmail("<1@x.com>", ("a@x.com",))})
         return cls(message)
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_email"
 
 
 class TestBlocks(BlockSuite):

@@ -17,7 +17,7 @@ from prefect_gcp import (
     GcsBucket,
     PubsubSubscription,
 )
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,10 @@ class TestPackage(PackageSuite):
             "prefect_gcp.bigquery.BigQueryWarehouse.fetch_dataframe",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_gcp"
 
 
 class TestBlocks(BlockSuite):

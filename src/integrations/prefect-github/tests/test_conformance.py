@@ -8,7 +8,7 @@ import pytest
 
 from prefect_github import GitHubAppCredentials, GitHubCredentials, GitHubRepository
 from prefect_integration_tests.leaks import new_canary
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
@@ -21,6 +21,11 @@ def key_with(canary: str) -> str:
 
 class TestPackage(PackageSuite):
     package = "prefect_github"
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_github"
+    listed_modules = frozenset({"prefect_github.schemas.graphql_schema"})
 
 
 class TestBlocks(BlockSuite):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prefect.blocks.core import Block  # noqa: TC002 - pytest reads annotations
 
-from prefect_integration_tests.suites import BlockSuite, JobSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, InterfaceSuite, JobSuite, PackageSuite
 from prefect_kubernetes import KubernetesClusterConfig, KubernetesCredentials, KubernetesJob
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ class TestPackage(PackageSuite):
         }
     )
     undocumented = frozenset({"prefect_kubernetes.observer.configure"})  # its other parameter is called `_`
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_kubernetes"
 
 
 class TestBlocks(BlockSuite):

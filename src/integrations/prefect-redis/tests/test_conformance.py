@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from prefect_integration_tests.backends.redis import RedisCluster, RedisSentinels, RedisServer
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, FileSystemSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, FileSystemSuite, InterfaceSuite, PackageSuite
 from prefect_redis import RedisDatabase
 
 
@@ -27,6 +27,10 @@ class TestPackage(PackageSuite):
             "prefect_redis._message_settings",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_redis"
 
 
 class TestBlocks(BlockSuite):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from prefect_integration_tests.suites.block import BlockSuite
+from prefect_integration_tests.suites.interface import InterfaceSuite
 from prefect_integration_tests.suites.job import JobSuite
 from prefect_integration_tests.suites.package import PackageSuite
 from prefect_shell import ShellOperation
@@ -26,6 +27,10 @@ class TestPackage(PackageSuite):
         if cls is ShellTimeout:
             return cls(message, timeout_seconds=1.5, stderr_tail="waiting", command="load")
         return cls(message)
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_shell"
 
 
 class TestBlocks(BlockSuite):

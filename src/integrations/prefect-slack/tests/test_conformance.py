@@ -8,6 +8,7 @@ import pytest
 
 from prefect_integration_tests.suites.block import BlockSuite
 from prefect_integration_tests.suites.credentials import CredentialsSuite
+from prefect_integration_tests.suites.interface import InterfaceSuite
 from prefect_integration_tests.suites.package import PackageSuite
 from prefect_slack import SlackCredentials, SlackWebhook
 from prefect_slack.errors import SlackApiFailure
@@ -24,6 +25,10 @@ class TestPackage(PackageSuite):
         if issubclass(cls, SlackApiFailure):
             return cls(message, code="ratelimited", status_code=429, retry_after_seconds=3.0)
         return cls(message)
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_slack"
 
 
 def proxy_with(secret: str) -> str:

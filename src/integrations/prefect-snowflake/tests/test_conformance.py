@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from prefect.blocks.core import Block  # noqa: TC002 - pytest reads annotations
 
-from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, CredentialsSuite, InterfaceSuite, PackageSuite
 from prefect_integration_tests.suites.database import DatabaseSuite
 from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
 
@@ -24,6 +24,10 @@ class TestPackage(PackageSuite):
             "prefect_snowflake.database.SnowflakeConnector.fetch_pandas_batches_async",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_snowflake"
 
 
 class TestBlocks(BlockSuite):

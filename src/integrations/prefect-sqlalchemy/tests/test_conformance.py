@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from prefect_integration_tests.suites import BlockSuite, DatabaseSuite, PackageSuite
+from prefect_integration_tests.suites import BlockSuite, DatabaseSuite, InterfaceSuite, PackageSuite
 from prefect_sqlalchemy import (
     AsyncDriver,
     AsyncSqlAlchemyConnector,
@@ -37,6 +37,10 @@ class TestPackage(PackageSuite):
             "prefect_sqlalchemy.transactions.AsyncTransaction",
         }
     )
+
+
+class TestInterface(InterfaceSuite):
+    package = "prefect_sqlalchemy"
 
 
 class TestBlocks(BlockSuite):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prefect_integration_tests import published
+from prefect_integration_tests.public import import_quietly
 from prefect_integration_tests.suites import InterfaceSuite
 
 SOURCE = """\
@@ -135,6 +136,18 @@ async def test_what_was_withdrawn_is_no_loss(package: str, run_suite_test: Any) 
 
     for test in ("test_published_names_can_be_imported", "test_published_parameters_are_taken"):
         await run_suite_test(suite_of(package, withdrawn=withdrawn), test, names=names)
+
+
+async def test_what_a_module_lists_is_believed_where_making_it_costs(package: str, run_suite_test: Any) -> None:
+    module = import_quietly(f"{package}.things")
+    vars(module)["__dir__"] = lambda: ["Costly"]
+    vars(module)["__getattr__"] = lambda name: pytest.fail(name) if name == "Costly" else getattr(object(), name)
+    listed = suite_of(package, listed_modules=frozenset({f"{package}.things"}))
+
+    test = "test_published_names_can_be_imported"
+    await run_suite_test(listed, test, names=published.parse(f"{package}.things\n  Costly\n"))
+    with pytest.raises(AssertionError, match=r"things\.Cheap"):
+        await run_suite_test(listed, test, names=published.parse(f"{package}.things\n  Cheap\n"))
 
 
 def test_a_line_that_is_no_name_is_named() -> None:

@@ -111,16 +111,25 @@ Name: DIST
 Version: 1.2.0
 Summary: Talk to things.
 License-Expression: MIT
+License-File: LICENSE
 Requires-Python: >=3.10
+Keywords: things
+Classifier: Development Status :: 4 - Beta
+Classifier: Intended Audience :: Developers
+Classifier: Operating System :: OS Independent
+Classifier: Programming Language :: Python :: 3.10
 Classifier: Typing :: Typed
 Requires-Dist: prefect>=3.8.4
 Project-URL: Homepage, https://example.com
 Project-URL: Documentation, https://example.com/docs
 Project-URL: Changelog, https://example.com/news
+Project-URL: Source, https://example.com/source
+Project-URL: Issues, https://example.com/issues
 Description-Content-Type: text/markdown
 
 # Things
 """,
+    "PKG-1.2.0.dist-info/licenses/LICENSE": "Do as you please.\n",
     "PKG-1.2.0.dist-info/entry_points.txt": "[prefect.collections]\nPKG = PKG\n",
 }
 
@@ -130,8 +139,21 @@ METADATA, ENTRY_POINTS = "PKG-1.2.0.dist-info/METADATA", "PKG-1.2.0.dist-info/en
 FLAWS: list[tuple[str, str, str, str]] = [
     ("test_metadata_is_complete", METADATA, "License-Expression: MIT\n", ""),
     ("test_metadata_is_complete", METADATA, "Summary: Talk to things.\n", ""),
-    ("test_metadata_is_complete", METADATA, "Classifier: Typing :: Typed\n", ""),
+    ("test_metadata_is_complete", METADATA, "Keywords: things\n", ""),
     ("test_metadata_is_complete", METADATA, "Project-URL: Changelog, https://example.com/news\n", ""),
+    ("test_metadata_is_complete", METADATA, "Project-URL: Issues, https://example.com/issues\n", ""),
+    ("test_metadata_is_complete", METADATA, "https://example.com/source", "http://example.com/source"),
+    ("test_classifiers_are_complete", METADATA, "Classifier: Typing :: Typed\n", ""),
+    ("test_classifiers_are_complete", METADATA, "Python :: 3.10", "Python :: 3.11"),
+    ("test_classifiers_are_complete", METADATA, "Operating System :: OS Independent", "Topic :: Database"),
+    (
+        "test_classifiers_are_complete",
+        METADATA,
+        "Typing :: Typed",
+        "Typing :: Typed\nClassifier: License :: Free For Home Use",
+    ),
+    ("test_the_licence_comes_with_the_package", "PKG-1.2.0.dist-info/licenses/LICENSE", "", "absent"),
+    ("test_the_licence_comes_with_the_package", METADATA, "License-File: LICENSE", "License-File: COPYING"),
     ("test_prefect_is_required_with_a_lower_bound", METADATA, "prefect>=3.8.4", "prefect"),
     ("test_prefect_is_required_with_a_lower_bound", METADATA, "prefect>=3.8.4", "prefect<4"),
     ("test_the_version_is_the_same_everywhere", INIT, "1.2.0", "1.2.1"),

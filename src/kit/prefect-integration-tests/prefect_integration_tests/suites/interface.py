@@ -29,6 +29,7 @@ class InterfaceSuite(Suite):
         package: Name of the import package, such as `"prefect_shell"`.
         published: The file, relative to the folder that holds the package.
         optional_modules: Dotted names of modules that cannot be imported without an extra.
+        listed_modules: Modules that make what they offer when asked for it, at a price; what `dir` lists is believed.
         withdrawn: Dotted paths of names, or of parameters such as `prefect_acme.jobs.run(retries)`, that are gone for a
             reason which the changelog tells.
     """
@@ -36,6 +37,7 @@ class InterfaceSuite(Suite):
     package: ClassVar[str]
     published: ClassVar[str] = "tests/published.txt"
     optional_modules: ClassVar[frozenset[str]] = frozenset()
+    listed_modules: ClassVar[frozenset[str]] = frozenset()
     withdrawn: ClassVar[frozenset[str]] = frozenset()
 
     @pytest.fixture
@@ -75,9 +77,12 @@ class InterfaceSuite(Suite):
                 except ImportError:
                     yield name, _NOTHING, []
                     continue
+                listed = set(dir(module)) if name in self.listed_modules else set[str]()
                 for each, parameters in inside.items():
+                    if each in listed and parameters is None:
+                        continue
                     try:
                         member = published.resolve(module, each)
-                    except AttributeError:
+                    except (AttributeError, ImportError):
                         member = _NOTHING
                     yield f"{name}.{each}", member, parameters or []

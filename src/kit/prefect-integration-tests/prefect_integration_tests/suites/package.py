@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MAX_PYPROJECT_LINES = 60
 """A package's `pyproject.toml` holds only what differs from its siblings."""
 
+_LABELS = {"changelog", "documentation", "homepage", "issues", "source"}
+"""What an index shows links to: https://packaging.python.org/en/latest/specifications/well-known-project-urls/."""
+
 _SAYS_ASYNC_FORM = re.compile(r"^Async form of ", re.IGNORECASE)
 
 
@@ -100,7 +103,7 @@ class PackageSuite(Suite):
     # Metadata
 
     def test_metadata_is_complete(self, distribution: Distribution) -> None:
-        """The index can show what the package is, under which licence, for which Python."""
+        """The index can show what the package is, under which licence, for which Python, and where its pages are."""
         metadata = distribution.metadata
         fields = metadata.json
         # Metadata before version 2.4 has no field for the expression: https://peps.python.org/pep-0639/
@@ -110,12 +113,32 @@ class PackageSuite(Suite):
         assert fields.get("summary"), "`description` is missing."
         assert fields.get("requires_python"), "`requires-python` is missing."
         assert fields.get("description_content_type"), "`readme` is missing."
-        assert "Typing :: Typed" in (metadata.get_all("Classifier") or [])
+        assert fields.get("keywords"), "`keywords` are missing."
         urls = dict(url.split(", ", 1) for url in metadata.get_all("Project-URL") or [])
-        labels = {label.lower() for label in urls}
-        assert {"documentation", "changelog"} <= labels, f"Project URLs are only {sorted(labels)}."
-        assert labels & {"homepage", "source", "repository"}
+        missing = _LABELS - {label.lower() for label in urls}
+        assert not missing, f"`urls` lack {', '.join(sorted(missing))}."
         assert all(url.startswith("https://") for url in urls.values()), urls
+
+    def test_classifiers_are_complete(self, distribution: Distribution) -> None:
+        """The index can be searched for what the package is and where it runs."""
+        metadata = distribution.metadata
+        classifiers = set(metadata.get_all("Classifier") or [])
+        wanted = {"Typing :: Typed"}
+        if lowest := re.search(r">=\s*(3\.\d+)", metadata["Requires-Python"] or ""):
+            wanted.add(f"Programming Language :: Python :: {lowest[1]}")
+        assert wanted <= classifiers, f"The classifiers lack {sorted(wanted - classifiers)}."
+        for kind in ("Development Status", "Intended Audience", "Operating System"):
+            assert any(name.startswith(f"{kind} :: ") for name in classifiers), f"No classifier tells its {kind}."
+        # They contradict the expression: https://peps.python.org/pep-0639/#deprecate-license-classifiers
+        assert not any(name.startswith("License ::") for name in classifiers), "`license` alone tells the licence."
+
+    def test_the_licence_comes_with_the_package(self, distribution: Distribution) -> None:
+        """Whoever has the package has the text of its licence."""
+        # Metadata before version 2.4 do not name the file: https://peps.python.org/pep-0639/
+        names = distribution.metadata.get_all("License-File") or ["LICENSE"]
+        assert all(distribution.read_text(f"licenses/{name}") for name in names), (
+            "The distribution has no licence. Put a file LICENSE beside pyproject.toml."
+        )
 
     def test_prefect_is_required_with_a_lower_bound(self, distribution: Distribution) -> None:
         """An old Prefect is refused at installation, not at import."""
