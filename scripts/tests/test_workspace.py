@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import changed, readme, workspace
+from scripts import readme, workspace
 from scripts.workspace import Package, WorkspaceError
 
 KIT = "prefect-integration-kit"
@@ -22,7 +22,6 @@ MEMBERS = [
     package(KIT, "kit"),
     package("prefect-integration-tests", "kit", needs=(KIT,)),
 ]
-ALL = [member.name for member in MEMBERS]
 
 
 def test_the_members_of_this_workspace_are_found_integrations_first() -> None:
@@ -69,26 +68,6 @@ def test_a_release_tag_gives_its_package() -> None:
 def test_a_wrong_release_tag_is_refused(tag: str, message: str) -> None:
     with pytest.raises(WorkspaceError, match=message):
         workspace.release(tag, MEMBERS)
-
-
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        (["src/integrations/prefect-acme/prefect_acme/jobs.py"], ["prefect-acme"]),
-        (["src/integrations/prefect-bolt/README.md"], ["prefect-bolt", "prefect-cog"]),
-        ([f"src/kit/{KIT}/{KIT}/paths.py"], ALL),
-        (["src/kit/prefect-integration-tests/x.py"], ["prefect-acme", "prefect-integration-tests"]),
-        (["pyproject.toml"], ALL),
-        ([".github/workflows/checks.yml"], ALL),
-        (["src/integrations/prefect-acme-two/x.py"], ALL),
-        (["docs/contribute/index.mdx", "examples/tour.py", "README.md", "scripts/readme.py"], []),
-        (["docs/integrations/prefect-bolt/index.mdx"], ["prefect-bolt", "prefect-cog"]),
-        (["docs/integrations/prefect-bolt/api-ref/prefect_bolt-jobs.mdx"], []),
-        ([], []),
-    ],
-)
-def test_a_change_reaches_its_package_and_those_that_need_it(paths: list[str], expected: list[str]) -> None:
-    assert changed.reached(paths, MEMBERS) == expected
 
 
 def test_the_table_lists_integrations_only() -> None:
