@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 
 from .errors import DaskClusterUnavailable, DaskConfigurationError
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.images import Image
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ._auth import Credentials
 

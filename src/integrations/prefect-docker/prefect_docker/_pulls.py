@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_integration_kit.redact import redact
 from prefect_integration_kit.sdk_errors import combined
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry

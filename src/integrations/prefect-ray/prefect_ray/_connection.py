@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 
 from .errors import RayClusterUnavailable, RayConfigurationError
 from .settings import RaySettings

@@ -11,7 +11,7 @@ import anyio
 
 from .background import end
 from .job_service import JobService, Seen
-from .loggers import Log
+from .logs import Log
 from .waiting import SYSTEM_CLOCK, Clock
 
 _INSPECTED_AT_ONCE = 8

@@ -61,7 +61,7 @@ from ._git.values import (
     parse_address,
     without_userinfo,
 )
-from .loggers import Log
+from .logs import Log
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

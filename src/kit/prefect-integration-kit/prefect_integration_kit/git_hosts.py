@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from .loggers import Log
+from .logs import Log
 
 
 def instance_address(url: str | None, example: str, fields: str) -> str | None:

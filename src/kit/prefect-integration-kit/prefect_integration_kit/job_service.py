@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from .loggers import Log
+from .logs import Log
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from prefect.exceptions import MissingContextError
@@ -14,11 +14,15 @@ from prefect.logging.loggers import get_logger, get_run_logger
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
+# As text: before Python 3.11 an adapter cannot be subscripted at run time.
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
+"""A logger of the standard library, or Prefect's, which adapts such a one to a run."""
+
 _ENTRY_CHARACTERS = 10_000
 _ENTRIES_AT_A_TIME = 50
 
 
-def run_logger(name: str) -> logging.Logger | logging.LoggerAdapter[Any]:
+def run_logger(name: str) -> Log:
     """Get the run logger, so that lines reach the Prefect API; outside of a run, the logger called `name`.
 
     Args:

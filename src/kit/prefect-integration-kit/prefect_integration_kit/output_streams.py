@@ -16,7 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 from prefect_integration_kit.background import end
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
-from .loggers import Log
+from .logs import Log
 
 S = TypeVar("S")
 

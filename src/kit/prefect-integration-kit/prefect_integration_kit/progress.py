@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
-from .loggers import Log
+from .logs import Log
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

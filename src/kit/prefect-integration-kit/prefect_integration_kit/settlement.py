@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from .loggers import Log
+from .logs import Log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

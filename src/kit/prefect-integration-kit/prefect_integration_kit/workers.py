@@ -12,7 +12,7 @@ from uuid import UUID
 
 import anyio
 
-from .loggers import Log
+from .logs import Log
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -17,7 +17,7 @@ from .times import time_of
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
 STOPPED = ("STOPPED", "DELETED")
 

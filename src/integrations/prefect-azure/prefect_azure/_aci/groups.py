@@ -39,7 +39,7 @@ from .views import DeploymentView, GroupView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ..worker_settings import ContainerInstanceWorkerSettings
     from ..workers.container_instance import AzureContainerJobConfiguration

@@ -37,7 +37,7 @@ from .views import ExecutionView, JobView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ..credentials import AzureContainerInstanceCredentials
     from ..worker_settings import ContainerAppWorkerSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_docker.errors import ImageBuildFailed, ImagePushDenied, ImagePushFailed
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
 

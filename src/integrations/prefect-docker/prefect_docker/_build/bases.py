@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect_docker._auth import find_auth
 from prefect_docker._images import ensure_image, find_local
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_docker._references import ImageReference, parse_image
 from prefect_docker.errors import DockerError, DockerInvalidRequest, docker_errors
 

@@ -18,7 +18,7 @@ from prefect_docker._build.plan import BuildPlan
 from prefect_docker._build.records import BuildRecord, read_record, write_record
 from prefect_docker._engine import open_engine
 from prefect_docker._images import find_local
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_docker._references import parse_image
 
 if TYPE_CHECKING:

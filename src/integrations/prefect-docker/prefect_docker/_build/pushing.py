@@ -13,7 +13,7 @@ from prefect_docker._build.names import ImageName
 from prefect_docker._build.options import BUILDX
 from prefect_docker._build.output import Output, error_in
 from prefect_docker._engine import open_engine
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_docker._references import DOCKER_HUB, ImageReference, parse_image, registry_host
 from prefect_docker.errors import (
     DockerError,

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from prefect_docker._build.records import digest_of
 from prefect_docker._images import find_local
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_docker._references import parse_image
 from prefect_docker.errors import DockerError
 

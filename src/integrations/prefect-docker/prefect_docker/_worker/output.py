@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 
 from ..errors import DockerError, docker_errors
 from .times import as_since, nanoseconds

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 
 from ..errors import DockerConflict, DockerError, docker_errors
 from . import labels as names

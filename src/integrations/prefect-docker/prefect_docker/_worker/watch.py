@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from prefect_integration_kit.background import end
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 
 from . import labels as names
 from .documents import has_ended, part

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import CustomJob
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ..settings import VertexWorkerSettings
     from ..workers.vertex import VertexAIWorkerJobConfiguration

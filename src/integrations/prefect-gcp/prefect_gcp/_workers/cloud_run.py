@@ -40,7 +40,7 @@ from .views import ExecutionView, JobView, TaskView
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ..credentials import GcpCredentials
     from ..settings import CloudRunRetrySettings

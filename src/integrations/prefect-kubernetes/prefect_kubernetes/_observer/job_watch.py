@@ -12,7 +12,7 @@ from uuid import UUID
 
 import anyio
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .._clients import open_api

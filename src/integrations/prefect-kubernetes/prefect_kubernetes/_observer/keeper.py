@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_integration_kit.settlement import CLOCK_TOLERANCE, Ended, Settled, needs_nothing, settle
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 

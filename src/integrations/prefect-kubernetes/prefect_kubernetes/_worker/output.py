@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect_integration_kit.loggers import Log
+from prefect_integration_kit.logs import Log
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .._observer.cluster import Cluster as SeenCluster

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
-from ..loggers import Log
+from ..logs import Log
 from .deliver import remove
 from .errors import GitError, GitNotInstalled, GitPathNotFound, GitReferenceNotFound, GitRepositoryMoved
 from .failures import CANNOT_WRITE, DISK_FULL, UNADVERTISED, as_error

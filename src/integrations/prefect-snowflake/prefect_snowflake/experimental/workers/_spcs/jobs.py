@@ -33,7 +33,7 @@ from .views import SUCCEEDED, WAITING, ContainerView, ServiceView, main_of
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from ..settings import SPCSWorkerSettings
     from .configuration import SPCSWorkerConfiguration

@@ -17,7 +17,7 @@ from .looks import Looks
 from .views import PoolView
 
 if TYPE_CHECKING:
-    from prefect_integration_kit.loggers import Log
+    from prefect_integration_kit.logs import Log
 
     from .connection import Session
 
