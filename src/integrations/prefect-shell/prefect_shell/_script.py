@@ -70,7 +70,8 @@ class Script:
         folder = Path(tempfile.mkdtemp(prefix="prefect-shell-")).absolute()
         try:
             report = folder / "failed"
-            script = folder / f"script{self.extension or default_extension(self.dialect)}"
+            extension = self.extension or default_extension(self.dialect)
+            script = folder / ("script" + (extension if "." in extension else f".{extension}"))
             descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(self._encoded(self._text(report)))

@@ -322,8 +322,9 @@ def test_the_script_is_for_its_owner_alone_and_secrets_are_not_arguments(
 
 
 def test_the_extension_is_that_which_was_asked_for() -> None:
-    (name,) = ShellOperation(commands=["echo $0"], extension=".bash").run()
-    assert name.endswith(".bash")
+    for extension in (".bash", "bash"):
+        (name,) = ShellOperation(commands=["echo $0"], extension=extension).run()
+        assert name.endswith(".bash")
 
 
 @pytest.mark.parametrize("program", ["python3", "perl"])
@@ -449,7 +450,7 @@ def test_a_copy_owns_no_process_and_an_open_block_can_be_pickled() -> None:
         ({"args": ["", "x"]}, "args"),
         ({"commands": ["ls"], "args": ["ls"]}, "args"),
         ({"args": ["ls"], "fail_fast": True}, "fail_fast"),
-        ({"commands": ["ls"], "extension": "sh"}, r"'\.sh'"),
+        ({"commands": ["ls"], "extension": "."}, r"'\.sh'"),
         ({"commands": ["ls"], "extension": ".a/../../b"}, "extension"),
         ({"commands": ["ls"], "shell": " "}, "shell"),
         ({"commands": ["ls"], "encoding": "utf-9"}, "utf-9"),

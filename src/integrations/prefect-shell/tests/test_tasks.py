@@ -156,7 +156,7 @@ def test_arguments_need_no_quoting(kind: str, tmp_path: Path) -> None:
         ({"command": "ls", "shell": "no-such-shell"}, ShellNotFound, "no-such-shell"),
         ({"command": "ls", "cwd": "/no/such"}, WorkingDirectoryError, "/no/such"),
         ({"command": "ls", "cwd": __file__}, NotADirectoryError, "not a directory"),
-        ({"command": "ls", "extension": "sh"}, ShellOptionError, "extension"),
+        ({"command": "ls", "extension": "../sh"}, ShellOptionError, "extension"),
         ({"command": "ls", "encoding": "utf-9"}, ValueError, "utf-9"),
         ({"command": "ls", "timeout_seconds": -1}, ValueError, "timeout_seconds"),
         ({"command": "ls", "env": {"A": 1}}, ValueError, "value of A"),
