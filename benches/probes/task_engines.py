@@ -33,14 +33,13 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     engine, count = sys.argv[1], int(sys.argv[2])
     from prefect import flow, task, unmapped
-    from prefect.cache_policies import NO_CACHE
     from prefect.testing.utilities import prefect_test_harness
 
     @task
     def double(number: int) -> int:
         return 2 * number
 
-    @task(cache_policy=NO_CACHE)  # else Prefect would hash the argument for each task run
+    @task
     def size_of(content: bytes, number: int) -> int:
         return len(content) + number
 
