@@ -42,8 +42,14 @@ class Line:
             connection = _taken_from(self._pool)
 
         def exchange() -> Any:
-            connection.send_packed_command(packed)
-            return connection.read_response()
+            try:
+                connection.send_packed_command(packed)
+                return connection.read_response()
+            except BaseException as exc:
+                # Also an interrupt between the two: the next command must not read this one's answer.
+                if not _is_answer(exc):
+                    connection.disconnect()
+                raise
 
         def drop(_: Exception) -> None:
             connection.disconnect()
@@ -141,6 +147,12 @@ def _taken_from(pool: Any) -> Any:
     """A connection out of a pool. Before redis-py 5.3 it wants a name of a command, from then on it warns of one."""
     name = inspect.signature(pool.get_connection).parameters["command_name"]
     return pool.get_connection("PING") if name.default is inspect.Parameter.empty else pool.get_connection()
+
+
+def _is_answer(exc: BaseException) -> bool:
+    from redis.exceptions import ResponseError
+
+    return isinstance(exc, ResponseError)
 
 
 def _is_to_move(connection: Any) -> bool:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+import redis
+
 from prefect_integration_tests.backends.redis import RedisCluster, RedisServer
 from prefect_redis import RedisLockManager
 from prefect_redis._lines import AsyncLine, Line, line_of
@@ -29,6 +32,27 @@ def test_threads_get_their_own_answers(admin: Any) -> None:
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(echo, range(500))) == [str(number) for number in range(500)]
     assert admin.info("stats")["total_connections_received"] - before <= 8
+
+
+def test_an_interrupted_command_leaves_no_answer_to_the_next(server: RedisServer) -> None:
+    class Interrupted(redis.Connection):
+        is_due = False
+
+        def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            if Interrupted.is_due:  # the command has gone, and its answer is on the way
+                Interrupted.is_due = False
+                raise KeyboardInterrupt
+            return super().read_response(*args, **kwargs)
+
+    client = redis.Redis(connection_pool=redis.ConnectionPool.from_url(server.url, connection_class=Interrupted))
+    line = line_of(client)
+    assert isinstance(line, Line)
+    assert line.execute_command("ECHO", "zero") == b"zero"
+    Interrupted.is_due = True
+    with pytest.raises(KeyboardInterrupt):
+        line.execute_command("ECHO", "one")
+    assert line.execute_command("ECHO", "two") == b"two"
+    close_redis_client(client)
 
 
 async def test_coroutines_get_their_own_answers(messaging: RedisServer, admin: Any) -> None:
