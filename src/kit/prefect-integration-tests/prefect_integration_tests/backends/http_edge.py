@@ -10,7 +10,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -188,7 +188,7 @@ class HttpEdge:
         refusal: Refusal | None = None,
         retry_after_seconds: int = 1,
         body_seconds: float = 1.0,
-    ) -> Iterator[Callable[[], int]]:
+    ) -> Generator[Callable[[], int], None, None]:
         """Spoil requests while the context lasts; it gives a function that tells how many were.
 
         Args:
