@@ -122,6 +122,11 @@ def test_json_is_refused_where_slack_wants_a_form(slack_server: SlackServer, htt
     assert answer.json()["error"] == "invalid_arguments"
 
 
+@pytest.mark.parametrize("kind", ["application/json;charset=utf-8", "application/x-www-form-urlencoded"])
+def test_nothing_is_sent_in_either_form(slack_server: SlackServer, http: httpx.Client, kind: str) -> None:
+    assert http.post("conversations.list", headers={"Content-Type": kind}).json()["ok"]
+
+
 def test_files_go_through_three_steps(slack_server: SlackServer, http: httpx.Client) -> None:
     ticket = ask(http, "files.getUploadURLExternal", filename="a.txt", length=5)
     finish = {"files": [{"id": ticket["file_id"], "title": "A"}], "channel_id": slack_server.channel("general").id}

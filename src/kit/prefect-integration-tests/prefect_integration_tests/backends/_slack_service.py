@@ -153,7 +153,8 @@ class SlackService:
         if method is None:
             raise SlackRefusal("unknown_method", req_method=call.method)
         is_json = "json" in call.headers.get("content-type", "")
-        if is_json and not method.takes_json:
+        # Some releases of Slack's SDK announce JSON and send nothing, which is no argument in any form.
+        if is_json and content and not method.takes_json:
             raise SlackRefusal("invalid_arguments", warning="json is not accepted")
         try:
             pairs = dict(parse_qsl(content.decode(), keep_blank_values=True))
