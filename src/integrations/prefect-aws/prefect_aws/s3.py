@@ -6,7 +6,7 @@ boto3 can do; `PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER=false` switches it of
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.abstract import ObjectStorageBlock
 from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
@@ -16,29 +16,32 @@ from prefect_aws._s3_engine import TransferOptions
 from prefect_aws._s3_folders import S3Folders
 from prefect_aws._s3_objects import Credentials, s3_client
 from prefect_aws._s3_requests import Encryption, StorageClass, write_request
-from prefect_aws._s3_tasks import (
-    acopy_objects,
-    adownload_from_bucket,
-    alist_objects,
-    amove_objects,
-    aupload_to_bucket,
-    copy_objects,
-    download_from_bucket,
-    list_objects,
-    move_objects,
-    s3_copy,
-    s3_download,
-    s3_list_objects,
-    s3_move,
-    s3_upload,
-    upload_to_bucket,
-)
 from prefect_aws._s3_transfers import S3BucketTransfers
 from prefect_aws._s3_urls import S3BucketUrls
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, MinIOCredentials
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
+
+if TYPE_CHECKING:
+    from prefect_aws._s3_tasks import (
+        acopy_objects,
+        adownload_from_bucket,
+        alist_objects,
+        amove_objects,
+        aupload_to_bucket,
+        copy_objects,
+        download_from_bucket,
+        list_objects,
+        move_objects,
+        s3_copy,
+        s3_download,
+        s3_list_objects,
+        s3_move,
+        s3_upload,
+        upload_to_bucket,
+    )
 
 __all__ = [
     "Encryption",
@@ -62,6 +65,28 @@ __all__ = [
     "s3_upload",
     "upload_to_bucket",
 ]
+
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "acopy_objects": "._s3_tasks",
+        "adownload_from_bucket": "._s3_tasks",
+        "alist_objects": "._s3_tasks",
+        "amove_objects": "._s3_tasks",
+        "aupload_to_bucket": "._s3_tasks",
+        "copy_objects": "._s3_tasks",
+        "download_from_bucket": "._s3_tasks",
+        "list_objects": "._s3_tasks",
+        "move_objects": "._s3_tasks",
+        "s3_copy": "._s3_tasks",
+        "s3_download": "._s3_tasks",
+        "s3_list_objects": "._s3_tasks",
+        "s3_move": "._s3_tasks",
+        "s3_upload": "._s3_tasks",
+        "upload_to_bucket": "._s3_tasks",
+    },
+)
 
 
 def get_s3_client(credentials: dict[str, Any] | None = None, client_parameters: dict[str, Any] | None = None) -> Any:

@@ -10,6 +10,8 @@ Results (`write_path`) and `put_directory` replace what is there. Other uploads,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prefect.blocks.abstract import ObjectStorageBlock
 from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
 from prefect.utilities.asyncutils import sync_compatible
@@ -17,10 +19,13 @@ from pydantic import Field, HttpUrl
 
 from prefect_azure._blob.changes import ContainerChanges
 from prefect_azure._blob.folders import AzureFolders
-from prefect_azure._blob.tasks import blob_storage_download, blob_storage_list, blob_storage_upload
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import run_stoppable, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
+
+if TYPE_CHECKING:
+    from prefect_azure._blob.tasks import blob_storage_download, blob_storage_list, blob_storage_upload
 
 __all__ = [
     "AzureBlobStorageContainer",
@@ -29,6 +34,16 @@ __all__ = [
     "blob_storage_list",
     "blob_storage_upload",
 ]
+
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "blob_storage_download": "._blob.tasks",
+        "blob_storage_list": "._blob.tasks",
+        "blob_storage_upload": "._blob.tasks",
+    },
+)
 
 
 class AzureBlobStorageContainer(

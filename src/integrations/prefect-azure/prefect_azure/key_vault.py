@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.blocks.abstract import SecretBlock
 from pydantic import Field, HttpUrl
 
 from prefect_azure._key_vault.names import SecretName
 from prefect_azure._key_vault.store import SecretStore
-from prefect_azure._key_vault.tasks import (
-    akey_vault_delete_secret,
-    akey_vault_list_secrets,
-    akey_vault_purge_secret,
-    akey_vault_read_secret,
-    akey_vault_recover_secret,
-    akey_vault_write_secret,
-    key_vault_delete_secret,
-    key_vault_list_secrets,
-    key_vault_purge_secret,
-    key_vault_read_secret,
-    key_vault_recover_secret,
-    key_vault_write_secret,
-)
 from prefect_azure._key_vault.values import decoded, encoded, properties_of
 from prefect_azure.credentials import AzureCredentials
 from prefect_azure.errors import AzureInvalidRequest, AzureNotFound
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.secret_values import parsed
+
+if TYPE_CHECKING:
+    from prefect_azure._key_vault.tasks import (
+        akey_vault_delete_secret,
+        akey_vault_list_secrets,
+        akey_vault_purge_secret,
+        akey_vault_read_secret,
+        akey_vault_recover_secret,
+        akey_vault_write_secret,
+        key_vault_delete_secret,
+        key_vault_list_secrets,
+        key_vault_purge_secret,
+        key_vault_read_secret,
+        key_vault_recover_secret,
+        key_vault_write_secret,
+    )
 
 __all__ = [
     "AzureCredentials",
@@ -49,6 +52,25 @@ __all__ = [
     "key_vault_recover_secret",
     "key_vault_write_secret",
 ]
+
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "akey_vault_delete_secret": "._key_vault.tasks",
+        "akey_vault_list_secrets": "._key_vault.tasks",
+        "akey_vault_purge_secret": "._key_vault.tasks",
+        "akey_vault_read_secret": "._key_vault.tasks",
+        "akey_vault_recover_secret": "._key_vault.tasks",
+        "akey_vault_write_secret": "._key_vault.tasks",
+        "key_vault_delete_secret": "._key_vault.tasks",
+        "key_vault_list_secrets": "._key_vault.tasks",
+        "key_vault_purge_secret": "._key_vault.tasks",
+        "key_vault_read_secret": "._key_vault.tasks",
+        "key_vault_recover_secret": "._key_vault.tasks",
+        "key_vault_write_secret": "._key_vault.tasks",
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.late_imports import late_names
 
 if TYPE_CHECKING:
     from .client import PrefectDaskClient
@@ -16,19 +17,12 @@ __version__ = version("prefect-dask")
 __all__ = ["DaskTaskRunner", "PrefectDaskClient", "get_async_dask_client", "get_dask_client"]
 
 # Prefect imports every installed collection before a flow run starts, so Dask is loaded by those who ask for a name.
-_MODULES = {
-    "DaskTaskRunner": "task_runners",
-    "PrefectDaskClient": "client",
-    "get_async_dask_client": "utils",
-    "get_dask_client": "utils",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "DaskTaskRunner": ".task_runners",
+        "PrefectDaskClient": ".client",
+        "get_async_dask_client": ".utils",
+        "get_dask_client": ".utils",
+    },
+)

@@ -12,31 +12,19 @@ from pydantic import Field, HttpUrl, PrivateAttr, field_validator
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.live_blocks import LiveBlock
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._bigquery.configuration import BigQueryUnknownOption
 from ._bigquery.inserts import BigQueryRowsRefused
 from ._bigquery.jobs import arun_job, run_job
-from ._bigquery.load_tasks import (
-    abigquery_load_cloud_storage,
-    abigquery_load_file,
-    bigquery_load_cloud_storage,
-    bigquery_load_file,
-)
 from ._bigquery.loads import BigQueryFileNotFound
 from ._bigquery.queries import BigQueryTooManyBytes
-from ._bigquery.query_tasks import abigquery_query, bigquery_query
 from ._bigquery.sdk import BigQueryWrongType, bigquery_sdk
 from ._bigquery.statements import database_errors, open_rows, seq_statements, statement_job
 from ._bigquery.storage_reads import read_client
 from ._bigquery.streams import Stream
-from ._bigquery.table_tasks import (
-    abigquery_create_table,
-    abigquery_insert_stream,
-    bigquery_create_table,
-    bigquery_insert_stream,
-)
 from .credentials import GcpCredentials
 from .errors import GcpError
 
@@ -46,6 +34,20 @@ if TYPE_CHECKING:
     from google.cloud.bigquery.dbapi.connection import Connection
     from google.cloud.bigquery.table import Row
     from typing_extensions import Self
+
+    from ._bigquery.load_tasks import (
+        abigquery_load_cloud_storage,
+        abigquery_load_file,
+        bigquery_load_cloud_storage,
+        bigquery_load_file,
+    )
+    from ._bigquery.query_tasks import abigquery_query, bigquery_query
+    from ._bigquery.table_tasks import (
+        abigquery_create_table,
+        abigquery_insert_stream,
+        bigquery_create_table,
+        bigquery_insert_stream,
+    )
 
 __all__ = [
     "BigQueryFileNotFound",
@@ -66,6 +68,22 @@ __all__ = [
     "bigquery_load_file",
     "bigquery_query",
 ]
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "abigquery_create_table": "._bigquery.table_tasks",
+        "abigquery_insert_stream": "._bigquery.table_tasks",
+        "abigquery_load_cloud_storage": "._bigquery.load_tasks",
+        "abigquery_load_file": "._bigquery.load_tasks",
+        "abigquery_query": "._bigquery.query_tasks",
+        "bigquery_create_table": "._bigquery.table_tasks",
+        "bigquery_insert_stream": "._bigquery.table_tasks",
+        "bigquery_load_cloud_storage": "._bigquery.load_tasks",
+        "bigquery_load_file": "._bigquery.load_tasks",
+        "bigquery_query": "._bigquery.query_tasks",
+    },
+)
 
 
 class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):

@@ -17,27 +17,29 @@ from pydantic import Field, HttpUrl
 
 from prefect_gcp._storage.folders import GcsFolders
 from prefect_gcp._storage.frames import DataFrameSerializationFormat
-from prefect_gcp._storage.tasks import (
-    acloud_storage_create_bucket,
-    acloud_storage_download_blob_as_bytes,
-    acloud_storage_download_blob_to_file,
-    acloud_storage_upload_blob_from_file,
-    acloud_storage_upload_blob_from_string,
-    cloud_storage_copy_blob,
-    cloud_storage_create_bucket,
-    cloud_storage_download_blob_as_bytes,
-    cloud_storage_download_blob_to_file,
-    cloud_storage_upload_blob_from_file,
-    cloud_storage_upload_blob_from_string,
-)
 from prefect_gcp._storage.transfers import GcsBucketTransfers
 from prefect_gcp._storage.urls import GcsBucketUrls
 from prefect_gcp.credentials import GcpCredentials
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket
+
+    from prefect_gcp._storage.tasks import (
+        acloud_storage_create_bucket,
+        acloud_storage_download_blob_as_bytes,
+        acloud_storage_download_blob_to_file,
+        acloud_storage_upload_blob_from_file,
+        acloud_storage_upload_blob_from_string,
+        cloud_storage_copy_blob,
+        cloud_storage_create_bucket,
+        cloud_storage_download_blob_as_bytes,
+        cloud_storage_download_blob_to_file,
+        cloud_storage_upload_blob_from_file,
+        cloud_storage_upload_blob_from_string,
+    )
 
 __all__ = [
     "DataFrameSerializationFormat",
@@ -55,6 +57,24 @@ __all__ = [
     "cloud_storage_upload_blob_from_file",
     "cloud_storage_upload_blob_from_string",
 ]
+
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "acloud_storage_create_bucket": "._storage.tasks",
+        "acloud_storage_download_blob_as_bytes": "._storage.tasks",
+        "acloud_storage_download_blob_to_file": "._storage.tasks",
+        "acloud_storage_upload_blob_from_file": "._storage.tasks",
+        "acloud_storage_upload_blob_from_string": "._storage.tasks",
+        "cloud_storage_copy_blob": "._storage.tasks",
+        "cloud_storage_create_bucket": "._storage.tasks",
+        "cloud_storage_download_blob_as_bytes": "._storage.tasks",
+        "cloud_storage_download_blob_to_file": "._storage.tasks",
+        "cloud_storage_upload_blob_from_file": "._storage.tasks",
+        "cloud_storage_upload_blob_from_string": "._storage.tasks",
+    },
+)
 
 
 class GcsBucket(

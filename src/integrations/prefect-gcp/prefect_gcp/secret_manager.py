@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from prefect.blocks.abstract import SecretBlock
 from pydantic import Field, field_validator
 
 from prefect_gcp._secret_names import SecretName
 from prefect_gcp._secret_store import SecretStore
-from prefect_gcp._secret_tasks import (
-    acreate_secret,
-    adelete_secret,
-    adelete_secret_version,
-    aread_secret,
-    aupdate_secret,
-    create_secret,
-    delete_secret,
-    delete_secret_version,
-    read_secret,
-    update_secret,
-)
 from prefect_gcp._secret_values import as_bytes
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpInvalidRequest, GcpNotFound
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.secret_values import parsed
+
+if TYPE_CHECKING:
+    from prefect_gcp._secret_tasks import (
+        acreate_secret,
+        adelete_secret,
+        adelete_secret_version,
+        aread_secret,
+        aupdate_secret,
+        create_secret,
+        delete_secret,
+        delete_secret_version,
+        read_secret,
+        update_secret,
+    )
 
 __all__ = [
     "GcpCredentials",
@@ -45,6 +48,23 @@ __all__ = [
     "read_secret",
     "update_secret",
 ]
+
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "acreate_secret": "._secret_tasks",
+        "adelete_secret": "._secret_tasks",
+        "adelete_secret_version": "._secret_tasks",
+        "aread_secret": "._secret_tasks",
+        "aupdate_secret": "._secret_tasks",
+        "create_secret": "._secret_tasks",
+        "delete_secret": "._secret_tasks",
+        "delete_secret_version": "._secret_tasks",
+        "read_secret": "._secret_tasks",
+        "update_secret": "._secret_tasks",
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ Prefect finds a block class by a key, which it takes from the class's complete J
 at import. The key is only the slug of the block type, which is known without a schema.
 
 It also makes that schema anew for each field that it saves, to see whether the field is a secret. We keep what it made.
+
+And pydantic completes each class when it is defined, with a validator and a serializer: a millisecond for each, though
+a flow run uses few of the blocks that it imports. We have it do so when a class is used the first time.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import pickle
 from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakKeyDictionary
 
+import pydantic.main
+from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
@@ -54,3 +59,8 @@ def _model_json_schema(
 
 # Not in the class's body, from where the reference of each package would list it as a method of each block.
 QuickKey.model_json_schema = classmethod(_model_json_schema)  # pyright: ignore[reportAttributeAccessIssue]
+
+# Older releases of pydantic complete a class without a lock, so that two threads that use it first can get in each
+# other's way.
+if hasattr(pydantic.main, "_rebuild_lock"):
+    QuickKey.model_config = ConfigDict(defer_build=True)  # pyright: ignore[reportAttributeAccessIssue]

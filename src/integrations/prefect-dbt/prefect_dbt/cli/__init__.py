@@ -1,8 +1,9 @@
 """dbt's command line in tasks and blocks, as before `PrefectDbtRunner`; `profiles.yml` of blocks."""
 
 import warnings
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.late_imports import late_names
 
 if TYPE_CHECKING:
     from .commands import DbtCoreOperation
@@ -23,16 +24,19 @@ __all__ = [
     "TargetConfigs",
 ]
 
-_LAZY = {
-    "BigQueryTargetConfigs": ".configs.bigquery",
-    "DbtCliProfile": ".credentials",
-    "DbtCoreOperation": ".commands",
-    "GlobalConfigs": ".configs.base",
-    "MissingExtrasRequireError": ".configs.base",
-    "PostgresTargetConfigs": ".configs.postgres",
-    "SnowflakeTargetConfigs": ".configs.snowflake",
-    "TargetConfigs": ".configs.base",
-}
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "BigQueryTargetConfigs": ".configs.bigquery",
+        "DbtCliProfile": ".credentials",
+        "DbtCoreOperation": ".commands",
+        "GlobalConfigs": ".configs.base",
+        "MissingExtrasRequireError": ".configs.base",
+        "PostgresTargetConfigs": ".configs.postgres",
+        "SnowflakeTargetConfigs": ".configs.snowflake",
+        "TargetConfigs": ".configs.base",
+    },
+)
 
 warnings.warn(
     "The tasks and blocks of `prefect_dbt.cli` are kept for flows that use them. New code should run dbt by "
@@ -41,15 +45,3 @@ warnings.warn(
     UserWarning,
     stacklevel=2,
 )
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})

@@ -1,7 +1,8 @@
 """dbt Cloud: credentials, jobs, runs and their artifacts. Nothing of dbt Core is loaded."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.late_imports import late_names
 
 from ._job_block import DbtCloudJob  # not by `.jobs`: its flows take a third of a second to define
 from .credentials import DbtCloudCredentials
@@ -12,12 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["DbtCloudCredentials", "DbtCloudExecutor", "DbtCloudJob"]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "DbtCloudExecutor":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = import_module("._executor", __name__).DbtCloudExecutor
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), "DbtCloudExecutor"})
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "DbtCloudExecutor": "._executor",
+    },
+)

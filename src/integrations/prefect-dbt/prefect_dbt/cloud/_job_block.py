@@ -8,6 +8,7 @@ import httpx
 from prefect.blocks.abstract import JobBlock, JobRun
 from pydantic import Field
 
+from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import async_dispatch
 
@@ -216,7 +217,7 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         return run_to_end(self.aretry_failed_steps())
 
 
-class DbtCloudJob(JobBlock):  # pyright: ignore[reportMissingTypeArgument] - the base is generic for type checkers only
+class DbtCloudJob(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgument] - the base is generic for type checkers only
     """A job of dbt Cloud, and how to run it.
 
     Attributes:

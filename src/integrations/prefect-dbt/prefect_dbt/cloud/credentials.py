@@ -7,6 +7,8 @@ from typing import Literal
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr, field_validator
 
+from prefect_integration_kit.blocks import QuickKey
+
 from ._addresses import metadata_domain, origin
 from .clients import DbtCloudAdministrativeClient, DbtCloudMetadataClient
 
@@ -19,7 +21,7 @@ LOGO_URL = (
 DOCUMENTATION_URL = "https://docs.prefect.io/integrations/prefect-dbt"
 
 
-class DbtCloudCredentials(CredentialsBlock):
+class DbtCloudCredentials(QuickKey, CredentialsBlock):
     """Authenticate to dbt Cloud by an API key.
 
     Attributes:

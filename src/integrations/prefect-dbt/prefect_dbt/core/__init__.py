@@ -1,7 +1,8 @@
 """Run dbt Core: the runner, the orchestrator, and what they share."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.late_imports import late_names
 
 if TYPE_CHECKING:
     from ._hooks import DbtHookContext
@@ -11,21 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DbtHookContext", "PrefectDbtRunner", "PrefectDbtSettings"]
 
-_LAZY = {
-    "DbtHookContext": "._hooks",
-    "PrefectDbtOrchestrator": ".orchestrator",
-    "PrefectDbtRunner": ".runner",
-    "PrefectDbtSettings": ".settings",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "DbtHookContext": "._hooks",
+        "PrefectDbtOrchestrator": ".orchestrator",
+        "PrefectDbtRunner": ".runner",
+        "PrefectDbtSettings": ".settings",
+    },
+)

@@ -1,7 +1,8 @@
 """Targets and global configurations of dbt as blocks. Those of a database need its extra."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from prefect_integration_kit.late_imports import late_names
 
 from .base import GlobalConfigs, MissingExtrasRequireError, TargetConfigs
 
@@ -19,20 +20,11 @@ __all__ = [
     "TargetConfigs",
 ]
 
-_LAZY = {
-    "BigQueryTargetConfigs": ".bigquery",
-    "PostgresTargetConfigs": ".postgres",
-    "SnowflakeTargetConfigs": ".snowflake",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_LAZY[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "BigQueryTargetConfigs": ".bigquery",
+        "PostgresTargetConfigs": ".postgres",
+        "SnowflakeTargetConfigs": ".snowflake",
+    },
+)
