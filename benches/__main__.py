@@ -9,7 +9,10 @@ from importlib import import_module
 from benches.harness import BenchError
 
 NAMES = (
+    "cold_start",
     "import_cost",
+    "block_register",
+    "worker_start",
     "shell_output",
     "redis_messages",
     "s3_folder",
@@ -18,6 +21,8 @@ NAMES = (
     "bigquery_fetch",
     "sql_fetch",
     "docs_reference",
+    "worker_runs",
+    "soak",
     "ecs_submissions",
     "docker_runs",
     "kube_observer",

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric
+from benches import harness, pairs
+from benches.harness import BASELINE, Case, Metric
 from prefect_integration_tests.backends.azure_api import AzureApi
 from prefect_integration_tests.backends.prefect_server import PrefectServer
-from scripts import workspace
 
 ABOUT = (
     "Flow runs go through `AzureContainerWorker.run`, all at the same time, against a local server that checks requests"
@@ -34,20 +33,6 @@ LINES = 10_000
 BURST = 2_000
 CONTAINER_SECONDS = 30.0
 _PACKAGE = "prefect-azure"
-_PUBLISHED = "prefect-azure>=0.4.13"
-
-
-def environments() -> dict[str, Environment]:
-    """Build the two environments, with the same versions of everything but the packages themselves."""
-    resolution = harness.workspace_resolution()
-    members = workspace.packages()
-    names = ("prefect-integration-kit", "prefect-docker", _PACKAGE)
-    folders = [str(workspace.find(name, members).path) for name in names]
-    reinstall = [f"--reinstall-package={name}" for name in names]
-    return {
-        BASELINE: harness.install("aci-published", resolution, _PUBLISHED),
-        "ours": harness.install("aci-ours", resolution, *reinstall, *folders),
-    }
 
 
 class Printing:
@@ -87,7 +72,7 @@ def run(rounds: int | None, only: str | None) -> str:
         for variant in (BASELINE, "ours")
         if only is None or only in name
     ]
-    built = environments()
+    built = pairs.pair("aci", (_PACKAGE,), beside=("prefect-docker",))
     counted: dict[Case, list[Counter[str]]] = {case: [] for case in cases}
     with AzureApi() as azure, PrefectServer.start() as server:
 
@@ -111,9 +96,5 @@ def run(rounds: int | None, only: str | None) -> str:
         for sample, count in zip(samples[case], counts, strict=True):
             sample.values["calls_per_run"] = count["call"] / int(case.arguments[0])
             sample.values["left_over"] = count["left"]
-    versions = {name: environment.versions() for name, environment in built.items()}
-    measured_on = (
-        f"Prefect {versions['ours'].get('prefect')}. Ours: {_PACKAGE} {versions['ours'].get(_PACKAGE)}. "
-        f"Published: {_PACKAGE} {versions[BASELINE].get(_PACKAGE)}."
-    )
+    measured_on = pairs.compared(built, (_PACKAGE,))
     return harness.save("aci_calls", ABOUT, samples, METRICS, keep=only is None, measured_on=measured_on)

@@ -9,12 +9,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric
+from benches import harness, pairs
+from benches.harness import BASELINE, Case, Metric
 from prefect_integration_tests.backends.google_api import GoogleApi
 from prefect_integration_tests.backends.google_identity import GoogleIdentity
 from prefect_integration_tests.backends.prefect_server import PrefectServer
-from scripts import workspace
 
 ABOUT = (
     "Flow runs go through `CloudRunWorkerV2.run`, all at the same time, against a local server that checks requests by"
@@ -32,19 +31,6 @@ METRICS = (
 RUNS = (1, 20)
 CONTAINER_SECONDS = 30.0
 _PACKAGE = "prefect-gcp"
-_PUBLISHED = "prefect-gcp>=0.6.22"
-
-
-def environments() -> dict[str, Environment]:
-    """Build the two environments, with the same versions of everything but the package itself."""
-    resolution = harness.workspace_resolution()
-    members = workspace.packages()
-    folders = [str(workspace.find(name, members).path) for name in ("prefect-integration-kit", _PACKAGE)]
-    reinstall = [f"--reinstall-package={name}" for name in (_PACKAGE, "prefect-integration-kit")]
-    return {
-        BASELINE: harness.install("gcp-published", resolution, _PUBLISHED),
-        "ours": harness.install("gcp-ours", resolution, *reinstall, *folders),
-    }
 
 
 def run(rounds: int | None, only: str | None) -> str:
@@ -55,7 +41,7 @@ def run(rounds: int | None, only: str | None) -> str:
         for variant in (BASELINE, "ours")
         if only is None or only in f"{count} at a time"
     ]
-    built = environments()
+    built = pairs.pair("gcp", (_PACKAGE,))
     counted: dict[Case, list[Counter[str]]] = {case: [] for case in cases}
     with (
         GoogleApi() as google,
@@ -81,9 +67,5 @@ def run(rounds: int | None, only: str | None) -> str:
             runs = int(case.arguments[0])
             sample.values["calls_per_run"] = sum(count.values()) / runs
             sample.values["reads_per_run"] = (count["get"] + count["list"]) / runs
-    versions = {name: environment.versions() for name, environment in built.items()}
-    measured_on = (
-        f"Prefect {versions['ours'].get('prefect')}. Ours: {_PACKAGE} {versions['ours'].get(_PACKAGE)}. "
-        f"Published: {_PACKAGE} {versions[BASELINE].get(_PACKAGE)}."
-    )
+    measured_on = pairs.compared(built, (_PACKAGE,))
     return harness.save("cloud_run_calls", ABOUT, samples, METRICS, keep=only is None, measured_on=measured_on)

@@ -6,11 +6,10 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric
+from benches import harness, pairs
+from benches.harness import BASELINE, Case, Metric
 from prefect_integration_tests.backends.docker import DockerEngine
 from prefect_integration_tests.backends.prefect_server import PrefectServer
-from scripts import workspace
 
 ABOUT = (
     "Scheduled flow runs of one deployment are picked up by a worker, which starts a container of busybox for each that"
@@ -30,20 +29,7 @@ METRICS = (
 RUNS = (1, 20)
 MANY = 100
 _MANY_VARIABLE = "BENCH_DOCKER_MANY"
-_PUBLISHED = "prefect-docker>=0.7.4"
 _PACKAGE = "prefect-docker"
-
-
-def environments() -> dict[str, Environment]:
-    """Build the two environments, with the same versions of everything but the package itself."""
-    resolution = harness.workspace_resolution()
-    members = workspace.packages()
-    folders = [str(workspace.find(name, members).path) for name in ("prefect-integration-kit", _PACKAGE)]
-    reinstall = [f"--reinstall-package={name}" for name in (_PACKAGE, "prefect-integration-kit")]
-    return {
-        BASELINE: harness.install("docker-published", resolution, _PUBLISHED),
-        "ours": harness.install("docker-ours", resolution, *reinstall, *folders),
-    }
 
 
 def run(rounds: int | None, only: str | None) -> str:
@@ -55,7 +41,7 @@ def run(rounds: int | None, only: str | None) -> str:
         for variant in (BASELINE, "ours")
         if only is None or only in f"{count} at a time"
     ]
-    built = environments()
+    built = pairs.pair("docker", (_PACKAGE,))
     with DockerEngine.start() as engine, PrefectServer.start() as server:
         image = engine.import_busybox()
         client = engine.client()
@@ -70,9 +56,5 @@ def run(rounds: int | None, only: str | None) -> str:
                     container.remove(force=True)
 
         samples = harness.alternate(cases, "docker_runs", rounds or 3, around=around, built=built)
-    versions = {name: environment.versions() for name, environment in built.items()}
-    measured_on = (
-        f"Prefect {versions['ours'].get('prefect')}. Ours: {_PACKAGE} {versions['ours'].get(_PACKAGE)}. "
-        f"Published: {_PACKAGE} {versions[BASELINE].get(_PACKAGE)}."
-    )
+    measured_on = pairs.compared(built, (_PACKAGE,))
     return harness.save("docker_runs", ABOUT, samples, METRICS, keep=only is None, measured_on=measured_on)

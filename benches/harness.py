@@ -18,6 +18,8 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +30,25 @@ FOLDER = Path(__file__).resolve().parent
 CACHE = workspace.ROOT / ".benches"
 RESULTS = FOLDER / "results"
 PACKAGES = (
-    *(
-        "prefect-aws",
-        "prefect-azure",
-        "prefect-bitbucket",
-        "prefect-dask",
-        "prefect-dbt",
-        "prefect-docker",
-        "prefect-email",
-    ),
-    *("prefect-databricks", "prefect-gcp", "prefect-github", "prefect-gitlab", "prefect-shell", "prefect-slack"),
-    *("prefect-ray", "prefect-redis"),
-    *("prefect-snowflake", "prefect-sqlalchemy"),
+    *("prefect-aws", "prefect-azure", "prefect-bitbucket", "prefect-dask", "prefect-databricks", "prefect-dbt"),
+    *("prefect-docker", "prefect-email", "prefect-gcp", "prefect-github", "prefect-gitlab", "prefect-kubernetes"),
+    *("prefect-ray", "prefect-redis", "prefect-shell", "prefect-slack", "prefect-snowflake", "prefect-sqlalchemy"),
 )
 # The releases that ours replace. Without a bound the resolver may fall back to an older one in silence.
 PUBLISHED = (
-    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-bitbucket>=0.3.7", "prefect-dbt>=0.7.25"),
-    "prefect-dask>=0.3.7",
-    *("prefect-docker>=0.7.4", "prefect-email>=0.4.3", "prefect-gcp>=0.6.22", "prefect-github>=0.4.4"),
-    *("prefect-gitlab>=0.3.5", "prefect-shell>=0.3.7", "prefect-databricks>=0.4.2", "prefect-slack>=0.4.0"),
-    *("prefect-ray>=0.6.0", "prefect-redis>=0.3.0"),
+    *("prefect-aws>=0.7.12", "prefect-azure>=0.4.13", "prefect-bitbucket>=0.3.7", "prefect-dask>=0.3.7"),
+    *("prefect-databricks>=0.4.2", "prefect-dbt>=0.7.25", "prefect-docker>=0.7.4", "prefect-email>=0.4.3"),
+    *("prefect-gcp>=0.6.22", "prefect-github>=0.4.4", "prefect-gitlab>=0.3.5", "prefect-kubernetes>=0.8"),
+    *("prefect-ray>=0.6.0", "prefect-redis>=0.3.0", "prefect-shell>=0.3.7", "prefect-slack>=0.4.0"),
     *("prefect-snowflake>=0.28.9", "prefect-sqlalchemy>=0.6.1"),
 )
+_WITH_EXTRAS = ("prefect-azure", "prefect-dbt", "prefect-gcp")
+_FAST = ("prefect-aws", "prefect-azure", "prefect-gcp")
 BASELINE = "published"
 
 _UV = os.environ.get("UV", "uv")
+_LAUNCH = FOLDER / "probes" / "_launch.py"
+_SHOW_VARIABLE = "BENCH_SHOW_ERRORS"
 _SDK = ("boto3", "botocore", "s3transfer")
 _FOREIGN = ("PREFECT_", "AWS_", "DBT_", "UV_", "VIRTUAL_ENV", "PYTHON")
 
@@ -121,18 +117,9 @@ def workspace_resolution() -> list[str]:
     return exported.splitlines()
 
 
-def environments() -> dict[str, Environment]:
-    """Build the two environments in `.benches/`, or bring them up to date.
-
-    Both have the same versions of everything else: those of the workspace's resolution, but the AWS SDK that the
-    published package asks for, since it admits one version only.
-
-    Returns:
-        `published`, with the newest releases from the registry, and `ours`, with what stands in this tree.
-
-    Raises:
-        BenchError: If uv cannot build one.
-    """
+@cache
+def _environments() -> dict[str, Environment]:
+    """Build the two environments, once in a process."""
     resolution = [line for line in workspace_resolution() if not line.startswith(_SDK)]
     published = install(BASELINE, resolution, *PUBLISHED)
     sdk = [f"{name}=={version}" for name, version in published.versions().items() if name in _SDK]
@@ -145,6 +132,49 @@ def environments() -> dict[str, Environment]:
     reinstall = [f"--reinstall-package={name}" for name in (*PACKAGES, "prefect-integration-kit")]
     ours = install("ours", [*resolution, *sdk], *reinstall, *folders)
     return {BASELINE: published, "ours": ours}
+
+
+def environments() -> dict[str, Environment]:
+    """Build the two environments in `.benches/`, or bring them up to date.
+
+    Both have the same versions of everything else: those of the workspace's resolution, but the AWS SDK that the
+    published package asks for, since it admits one version only.
+
+    Returns:
+        `published`, with the newest releases from the registry, and `ours`, with what stands in this tree.
+
+    Raises:
+        BenchError: If uv cannot build one.
+    """
+    return dict(_environments())
+
+
+@cache
+def with_extras() -> dict[str, Environment]:
+    """Build the two environments, and two more with the packages' extras, `published-extras` and `ours-extras`."""
+    built = environments()
+    for variant in (BASELINE, "ours"):
+        resolution = [f"{name}=={version}" for name, version in built[variant].versions().items()]
+        resolution = [line for line in resolution if not line.startswith("prefect-")]
+        built[f"{variant}-extras"] = install(f"{variant}-extras", resolution, *_requirements(variant))
+    return built
+
+
+def _requirements(variant: str) -> list[str]:
+    if variant == BASELINE:
+        return [
+            requirement.replace(">=", "[all-extras]>=") if requirement.startswith(_WITH_EXTRAS) else requirement
+            for requirement in PUBLISHED
+        ]
+    members = workspace.packages()
+    folders = [str(workspace.find("prefect-integration-kit", members).path)]
+    for name in PACKAGES:
+        folder = str(workspace.find(name, members).path)
+        extras = ["all-extras"] if name in _WITH_EXTRAS else []
+        if name in _FAST:
+            extras.append("fast")
+        folders.append(f"{folder}[{','.join(extras)}]" if extras else folder)
+    return [*(f"--reinstall-package={name}" for name in (*PACKAGES, "prefect-integration-kit")), *folders]
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -183,8 +213,12 @@ def measure(
     """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        used_file = Path(home) / ".used.json"
         process = subprocess.Popen(
-            [str(environment.python), str(FOLDER / "probes" / f"{probe}.py"), *arguments],
+            [
+                *(sys.executable, "-I", "-S", str(_LAUNCH), str(used_file)),
+                *(str(environment.python), str(FOLDER / "probes" / f"{probe}.py"), *arguments),
+            ],
             env={**inherited, "PREFECT_HOME": home, "PREFECT_LOGGING_TO_API_ENABLED": "false", **(environ or {})},
             cwd=home,
             stdin=subprocess.DEVNULL,
@@ -197,22 +231,23 @@ def measure(
         watch = TreeWatch(process.pid)
         try:
             with watch if watch_tree else nullcontext():
-                # wait4 gives the use of this process and the children that it waited for.
-                _, status, usage = os.wait4(process.pid, 0)
+                process.wait()
         finally:
             late = not timer.is_alive()
             timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
         if late:
             return Sample(failure=f"over {timeout_seconds:g} s")
+        used = json.loads(used_file.read_text(encoding="utf-8"))
         out.seek(0)
         err.seek(0)
-        if process.returncode != 0:
-            last = err.read()[-2000:].decode(errors="replace").strip()
-            raise BenchError(f"{probe} {' '.join(arguments)} in {environment.name} failed:\n{last}")
+        said = err.read().decode(errors="replace").strip()
+        if used["code"] != 0:
+            raise BenchError(f"{probe} {' '.join(arguments)} in {environment.name} failed:\n{said[-2000:]}")
+        if said and os.environ.get(_SHOW_VARIABLE):
+            print(said, file=sys.stderr, flush=True)
         values: dict[str, float] = json.loads(out.read().splitlines()[-1])
-    values.setdefault("cpu_s", usage.ru_utime + usage.ru_stime)
-    values.setdefault("peak_mib", usage.ru_maxrss / 1024)
+    values.setdefault("cpu_s", used["cpu_s"])
+    values.setdefault("peak_mib", used["peak_mib"])
     if watch_tree:
         values["tree_mib"] = watch.peak_mib
     return Sample(values)
@@ -383,8 +418,9 @@ def save(
     result: dict[str, Any] = {
         "name": name,
         "about": about,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "
         f"Python {platform.python_version()}",
+        "measured_at": datetime.now(timezone.utc).date().isoformat(),
         "measured_on": _compared() if measured_on is None else measured_on,
         "table": rendered.splitlines(),
         "samples": [
@@ -396,6 +432,10 @@ def save(
     RESULTS.joinpath(f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     FOLDER.joinpath("RESULTS.md").write_text(_results_page(), encoding="utf-8")
     return rendered
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
 
 
 def _compared() -> str:

@@ -8,11 +8,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benches import harness
-from benches.harness import BASELINE, Case, Environment, Metric
+from benches import harness, pairs
+from benches.harness import BASELINE, Case, Metric
 from prefect_integration_tests.backends.kube_api import KubeApi
 from prefect_integration_tests.backends.prefect_server import PrefectServer
-from scripts import workspace
 
 ABOUT = (
     "The observer is imported and starts on a cluster with 50,000 pods of flow runs that were completed long ago, and"
@@ -31,20 +30,7 @@ PODS = 50_000
 _PODS_VARIABLE = "BENCH_KUBE_PODS"
 _RUNS = 50
 _TIMEOUT_SECONDS = 1800.0
-_PUBLISHED = "prefect-kubernetes>=0.8"
 _PACKAGE = "prefect-kubernetes"
-
-
-def environments() -> dict[str, Environment]:
-    """Build the two environments, with the same versions of everything but the package itself."""
-    resolution = harness.workspace_resolution()
-    members = workspace.packages()
-    folders = [str(workspace.find(name, members).path) for name in ("prefect-integration-kit", _PACKAGE)]
-    reinstall = [f"--reinstall-package={name}" for name in (_PACKAGE, "prefect-integration-kit")]
-    return {
-        BASELINE: harness.install("kubernetes-published", resolution, _PUBLISHED),
-        "ours": harness.install("kubernetes-ours", resolution, *reinstall, *folders),
-    }
 
 
 def run(rounds: int | None, only: str | None) -> str:
@@ -57,7 +43,7 @@ def run(rounds: int | None, only: str | None) -> str:
         if only is None or only in f"start with {pods:,} finished pods"
     ]
     counts: dict[str, int] = {f"start with {pods:,} finished pods": pods for pods in (0, most)}
-    built = environments()
+    built = pairs.pair("kubernetes", (_PACKAGE,))
     with KubeApi() as api, PrefectServer.start() as server, tempfile.TemporaryDirectory() as folder:
         run_ids = _completed_runs(server)
 
@@ -82,11 +68,7 @@ def run(rounds: int | None, only: str | None) -> str:
             around=around,
             built=built,
         )
-    versions = {name: environment.versions() for name, environment in built.items()}
-    measured_on = (
-        f"Prefect {versions['ours'].get('prefect')}. Ours: {_PACKAGE} {versions['ours'].get(_PACKAGE)}. "
-        f"Published: {_PACKAGE} {versions[BASELINE].get(_PACKAGE)}."
-    )
+    measured_on = pairs.compared(built, (_PACKAGE,))
     keep = only is None and most == PODS
     return harness.save("kube_observer", ABOUT, samples, METRICS, keep=keep, measured_on=measured_on)
 

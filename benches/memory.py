@@ -12,12 +12,12 @@ _EVERY_SECONDS = 0.02
 
 
 class TreeWatch:
-    """Looks fifty times a second at how much memory a process and its descendants hold.
+    """Looks fifty times a second at how much memory the descendants of a process hold.
 
     Pages that several of them share count once for each. What comes and goes between two looks is missed.
 
     Args:
-        pid: The process.
+        pid: The process that has started them, which does not count itself.
 
     Attributes:
         peak_mib: The largest sum of resident memory so far, in MiB.
@@ -41,7 +41,7 @@ class TreeWatch:
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY_SECONDS):
-            held = sum(_resident_bytes(pid) for pid in _tree(self._pid))
+            held = sum(_resident_bytes(pid) for pid in _tree(self._pid)[1:])
             self.peak_mib = max(self.peak_mib, held / 2**20)
 
 

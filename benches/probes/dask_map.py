@@ -1,45 +1,22 @@
-"""Map a trivial task over numbers on Dask, and wait for all of it; print seconds."""
+"""Map a trivial task over numbers on Dask, and wait for all of it; print seconds.
+
+Arguments: how many numbers.
+"""
 
 import json
-import os
 import sys
-import time
-import warnings
+from typing import Any
+
+from _map import measure_map
 
 
-def cpu() -> float:
-    """CPU seconds of this process."""
-    return sum(os.times()[:2])
-
-
-def main() -> None:
-    warnings.simplefilter("ignore")
-    count, threads = int(sys.argv[1]), sys.argv[2] == "threads"
-    from prefect import flow, task
-    from prefect.testing.utilities import prefect_test_harness
-
+def task_runner() -> Any:
+    """Two processes of one thread each."""
     from prefect_dask import DaskTaskRunner
 
-    @task
-    def double(number: int) -> int:
-        return 2 * number
-
-    cluster = {"n_workers": 2, "threads_per_worker": 1, "processes": not threads, "dashboard_address": None}
-
-    @flow(task_runner=DaskTaskRunner(cluster_kwargs=cluster))
-    def doubles() -> dict[str, float]:
-        double.map(range(4)).result()  # the workers have imported everything then
-        begin, begin_cpu = time.perf_counter(), cpu()
-        futures = double.map(range(count))
-        submitted = time.perf_counter()
-        total = sum(futures.result())
-        end = time.perf_counter()
-        assert total == count * (count - 1)
-        return {"map_s": end - begin, "submit_s": submitted - begin, "flow_cpu_s": cpu() - begin_cpu}
-
-    with prefect_test_harness(server_startup_timeout=120):
-        print(json.dumps(doubles()))
+    cluster = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    return DaskTaskRunner(cluster_kwargs=cluster)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure_map(int(sys.argv[1]), task_runner)))
