@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 
 from prefect_integration_tests.backends.redis import RedisCluster, RedisServer
 from prefect_redis import RedisLockManager
 from prefect_redis._lines import AsyncLine, Line, line_of
 from prefect_redis.client import clear_cached_clients, get_async_redis_client
 from prefect_redis.connection import aclose_redis_client, client_of, close_redis_client, redis_from_url
+from prefect_redis.errors import RedisUnreachable, is_transient, redis_errors
 from prefect_redis.messaging import Cache, Publisher
 
 
@@ -145,6 +147,24 @@ async def test_many_may_begin_at_a_time_in_a_cluster(
     client: Any = get_async_redis_client()
     assert await client.xlen("{events}") >= 20
     await clear_cached_clients()
+
+
+async def test_a_command_on_a_closed_connection_may_be_tried_again(server: RedisServer) -> None:
+    client: Any = redis.asyncio.Redis.from_url(server.url)
+    connection = client.connection_pool.make_connection()
+    await connection.connect()
+    connection._writer.transport.abort()
+    await connection._writer.wait_closed()
+
+    async def ping() -> None:
+        with redis_errors("Redis"):
+            await connection.send_command("PING", check_health=False)
+            await connection.read_response()
+
+    with pytest.raises(RedisUnreachable) as caught:
+        await ping()
+    assert is_transient(caught.value)
+    await client.aclose()
 
 
 _FORK = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -21,6 +22,12 @@ class Certificate:
 
     cert_file: Path
     key_file: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """Make what a server speaks TLS with, in this certificate's name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert_file, self.key_file)
+        return context
 
 
 class PrivateCA:

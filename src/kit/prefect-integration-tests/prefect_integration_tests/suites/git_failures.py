@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import random
+import shutil
+import signal
 import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +37,7 @@ from .git_host import TREE, GitHostSuite, git_processes, read_tree
 if TYPE_CHECKING:
     from prefect_integration_tests.backends._git.repositories import BareRepository
     from prefect_integration_tests.backends.certificates import PrivateCA
+    from prefect_integration_tests.backends.faults import FaultProxy
     from prefect_integration_tests.backends.git_server import GitServer
     from prefect_integration_tests.clock import FakeClock
 
@@ -154,6 +160,22 @@ class GitFailureSuite(GitHostSuite):
         assert not list((tmp_path / "code").iterdir())
         assert clock.sleeps == []
 
+    async def test_a_disk_that_is_full_in_the_middle_is_told(
+        self,
+        git_server: GitServer,
+        remote: BareRepository,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        clock: FakeClock,
+    ) -> None:
+        """By git itself, which may write no file of that size here; nothing of it stays."""
+        remote.commit({"large.bin": random.Random(1).randbytes(1_500_000)})
+        fake_git(tmp_path / "bin", f'ulimit -f 500\nexec {shutil.which("git")} "$@"', monkeypatch)
+        with pytest.raises(GitError, match="ulimit -f"):
+            await self.block(git_server.url(remote)).aget_directory(local_path=str(tmp_path / "code"))
+        assert not list((tmp_path / "code").iterdir())
+        assert clock.sleeps == []
+
     # Options in disguise
 
     @pytest.mark.parametrize(
@@ -201,7 +223,7 @@ class GitFailureSuite(GitHostSuite):
 
     # Transient: again
 
-    @pytest.mark.parametrize("fault", ["503", "429", "cut", "midway"])
+    @pytest.mark.parametrize("fault", ["500", "503", "429", "cut", "midway"])
     async def test_trouble_that_passes_is_tried_again(
         self, fault: str, git_server: GitServer, remote: BareRepository, tmp_path: Path, clock: FakeClock
     ) -> None:
@@ -215,6 +237,22 @@ class GitFailureSuite(GitHostSuite):
         assert len(clock.sleeps) == 2
         assert all(1 <= seconds <= 4 for seconds in clock.sleeps)
         assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".git")) == [".git"]
+
+    async def test_a_slow_line_is_waited_for(
+        self,
+        git_server: GitServer,
+        remote: BareRepository,
+        tmp_path: Path,
+        fault_proxy: Callable[..., FaultProxy],
+        clock: FakeClock,
+    ) -> None:
+        """What comes in small pieces comes all the same, and is asked for once."""
+        proxy = fault_proxy("127.0.0.1", int(git_server.endpoint.rpartition(":")[2]))
+        proxy.set(bytes_per_second=20_000, latency_seconds=0.02)
+        url = git_server.url(remote).replace(git_server.endpoint, proxy.url)
+        await self.block(url).aget_directory(local_path=str(tmp_path))
+        assert read_tree(tmp_path) == TREE
+        assert clock.sleeps == []
 
     async def test_trouble_that_stays_is_told_after_three_attempts(
         self, git_server: GitServer, remote: BareRepository, call: Call, tmp_path: Path, clock: FakeClock
@@ -274,6 +312,33 @@ class GitFailureSuite(GitHostSuite):
             assert git_processes(git_server.endpoint) == []
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+    async def test_a_process_that_is_ended_in_a_pull_is_no_obstacle_to_the_next(
+        self, number: signal.Signals, git_server: GitServer, remote: BareRepository, tmp_path: Path
+    ) -> None:
+        """One that is told to end ends git and removes what it had written; one that is killed leaves that to the next.
+
+        All packages pull by the same code, which runs here by itself.
+        """
+        url = git_server.url(remote)
+        with git_server.hold():
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PULL, url, str(tmp_path))
+            await apoll(lambda: _answer(git_server.requests), subject="A request", interval_seconds=0.02)
+            process.send_signal(number)
+            await asyncio.wait_for(process.wait(), 30)
+            if number == signal.SIGTERM:
+                assert git_processes(git_server.endpoint) == []
+                assert not list(tmp_path.iterdir())
+        await self.block(url).aget_directory(local_path=str(tmp_path))
+        assert read_tree(tmp_path) == TREE
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".git")] == [".git"]
+        await apoll(
+            lambda: _answer([] if git_processes(git_server.endpoint) else [True]),
+            subject="The end of git",
+            interval_seconds=0.02,
+            timeout_seconds=20,
+        )
+
     async def test_nobody_is_ever_asked(
         self, git_server: GitServer, remote: BareRepository, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -316,6 +381,18 @@ class GitFailureSuite(GitHostSuite):
         with pytest.raises(GitRepositoryMoved, match="elsewhere"):
             await block.aget_directory(local_path=str(tmp_path))
         assert git_tls_server.requests == []
+
+
+_PULL = """
+import signal, sys
+from prefect_integration_kit.git import GitSource, pull
+
+def end(*_):
+    raise SystemExit(143)  # as Prefect's engine ends a run
+
+signal.signal(signal.SIGTERM, end)
+pull(GitSource(sys.argv[1]), sys.argv[2])
+"""
 
 
 async def _answer(requests: list[Any]) -> bool | None:
