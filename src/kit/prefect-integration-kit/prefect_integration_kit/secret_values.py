@@ -25,3 +25,7 @@ def parsed(value: bytes) -> tuple[Any, str]:
         return None, "not UTF-8 text"
     except json.JSONDecodeError as exc:
         return None, f"{exc.msg} in line {exc.lineno}, column {exc.colno}"
+    except RecursionError:
+        return None, "nested too deeply"
+    except ValueError:  # Python reads no number of more than some thousand digits
+        return None, "a number with too many digits"

@@ -21,6 +21,8 @@ _SCP = re.compile(r"^(?:(?P<user>[^@/:\s]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/:\s
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _USERINFO = re.compile(r"(?<=://)[^/\s@'\"]+(?:@[^/\s@'\"]+)*@")
+# Of one address that is known to be one: a password may have any character in it that ought to be encoded.
+_LOOSE_USERINFO = re.compile(r"(?<=://)[^/?#@]*:(?!\d*(?:[/?#]|$)).*@", re.DOTALL)
 _SAFE_IN_PATH = "/%:@!$&'()*+,;=~-._"
 
 # https://git-scm.com/docs/git-check-ref-format
@@ -64,6 +66,11 @@ def without_userinfo(text: str) -> str:
     return _USERINFO.sub(f"{MASK}@", text)
 
 
+def _shown(address: str) -> str:
+    """Write one address for a message: nothing of a password, also where its special characters are not encoded."""
+    return repr(without_userinfo(_LOOSE_USERINFO.sub(f"{MASK}@", address)))
+
+
 def parse_address(url: str) -> Address:
     """Read the address of a repository: a URL, `user@host:path`, or a local path.
 
@@ -71,7 +78,7 @@ def parse_address(url: str) -> Address:
         GitInvalidRequest: If it is empty, looks like an option, names a transport that runs programs, or has no host.
     """
     text = url.strip()
-    shown = repr(without_userinfo(text))
+    shown = _shown(text)
     if not text:
         raise GitInvalidRequest("The repository's address is empty. Give the one that the host shows for cloning.")
     if text.startswith("-"):
@@ -108,8 +115,11 @@ def _with_scheme(text: str, scheme: str, shown: str) -> Address:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
-    except ValueError as exc:
-        raise GitInvalidRequest(f"The repository's address {shown} cannot be read. Check host and port.") from exc
+    except ValueError:  # its text has parts of the address in it, which may be those of a password
+        raise GitInvalidRequest(
+            f"The repository's address {shown} cannot be read. Check host and port, and encode special characters of "
+            "user and password, such as / as %2F."
+        ) from None
     if not host or host.startswith("-") or any(mark in host for mark in " \\%\"'<>"):
         raise GitInvalidRequest(
             f"The repository's address {shown} has no valid host. Give one, as in https://host/path."
@@ -188,7 +198,9 @@ def check_folder(folder: str, field: str) -> str:
         raise GitInvalidRequest(f"{field} {folder!r} has a line break or control character in it.")
     if folder.startswith("-"):
         raise GitInvalidRequest(f"{field} {folder!r} looks like an option of git. Write './{folder}' if it is meant.")
-    if names and names[0].casefold() == ".git":
+    if names and names[0].startswith("\\"):
+        raise GitInvalidRequest(f"{field} {folder!r} leaves the repository where '\\' separates folders. Use '/'.")
+    if names and re.split(r"[/\\]", names[0])[0].casefold() == ".git":
         raise GitInvalidRequest(f"{field} {folder!r} lies in git's own folder. Name a folder of the repository.")
     return "/".join(names)
 
