@@ -68,7 +68,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as exc:
         at = f", line {exc.problem_mark.line + 1}" if exc.problem_mark else ""
         refuse(f"{where} is not YAML: {exc.problem}{at}.")  # not `from exc`: it quotes the text, tokens included
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError):  # such as a date that there is not
         refuse(f"{where} is not YAML.")
     if not isinstance(config, dict):
         refuse(f"{where} is not a kubeconfig: it has no clusters, contexts and users.")

@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Pending, Running, Scheduled
 
 from prefect_integration_kit.waiting import apoll
@@ -177,10 +179,10 @@ async def test_a_run_whose_job_ended_while_no_worker_was_there_crashes(api: Any,
 # Permissions
 
 
-async def serve(pool: str, until: Callable[[], bool]) -> None:
+async def serve(worker: KubernetesWorker, until: Callable[[], bool]) -> None:
     """Let a worker serve its pool until something is so."""
     async with anyio.create_task_group() as group:
-        group.start_soon(KubernetesWorker(work_pool_name=pool).start)
+        group.start_soon(worker.start)
         with anyio.fail_after(30):
             while not until():
                 await anyio.sleep(0.02)
@@ -194,7 +196,7 @@ async def test_a_worker_says_once_what_it_may_not_do(
     rules = [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list"]}]
     monkeypatch.setenv("KUBECONFIG", str(api.write_kubeconfig(tmp_path / "worker", api.add_user("worker", rules))))
     with caplog.at_level(logging.WARNING, "prefect"):
-        await serve(pool, lambda: "lacks permissions" in caplog.text)
+        await serve(KubernetesWorker(work_pool_name=pool), lambda: "lacks permissions" in caplog.text)
     (message,) = [record.getMessage() for record in caplog.records if "lacks permissions" in record.getMessage()]
     assert "in namespace 'default': delete jobs" in message
     assert "create jobs" not in message
@@ -205,8 +207,34 @@ async def test_a_cluster_that_cannot_be_used_does_not_end_the_worker(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "not-there"))
     with caplog.at_level(logging.WARNING, "prefect"):
-        await serve(pool, lambda: "cannot be used at present" in caplog.text)
+        await serve(KubernetesWorker(work_pool_name=pool), lambda: "cannot be used at present" in caplog.text)
     assert "not-there" in caplog.text
+
+
+async def test_a_worker_whose_prefect_api_does_not_answer_says_what_to_do_and_begins_when_it_does(
+    api: Any, pool: str, fault_proxy: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nonexistent/config")
+    places.clear()
+    server = urlsplit(PREFECT_API_URL.value())
+    proxy = fault_proxy(server.hostname, server.port)
+    proxy.refuse = True
+    worker = KubernetesWorker(work_pool_name=pool, heartbeat_interval_seconds=1)
+
+    def is_told() -> bool:
+        if "could not be read from the Prefect API at" not in caplog.text:
+            return False
+        proxy.heal()
+        return "cannot be used at present" in caplog.text
+
+    with (
+        caplog.at_level(logging.DEBUG, "prefect"),
+        temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{proxy.port}{server.path}"}),
+    ):
+        await serve(worker, is_told)
+    assert "Check that PREFECT_API_URL is right" in caplog.text
+    assert "correctly initialized" not in caplog.text
+    assert "default" in {place.namespace for place in places.known()}
 
 
 async def test_the_observer_is_told_the_pools_namespace(api: Any, pool: str) -> None:

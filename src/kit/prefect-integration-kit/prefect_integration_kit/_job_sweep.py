@@ -77,7 +77,8 @@ class JobSweep(Generic[C]):
         self._logger = workers.logger_of(worker)
 
     async def repeat(self) -> None:
-        """Sweep for ever. What goes wrong is logged and tried again."""
+        """Sweep for ever, from when the API has told the worker of its pool. What goes wrong is tried again."""
+        await workers.synchronised(self._worker)
         while True:
             try:
                 await self.sweep()

@@ -32,7 +32,7 @@ class Reconciliation(ABC, Generic[C]):
         """Say for which worker.
 
         Args:
-            worker: The worker; it must have synchronised with the API before the first look.
+            worker: The worker. `repeat` waits until it has synchronised with the API; `reconcile` needs that.
             after_seconds: How long a run is pending without infrastructure before it counts as left behind.
             interval_seconds: How long to wait between two looks.
         """
@@ -69,7 +69,10 @@ class Reconciliation(ABC, Generic[C]):
         """
 
     async def repeat(self) -> None:
-        """Reconcile for ever. What goes wrong is logged and tried again."""
+        """Reconcile for ever, from when the API has told the worker of its pool. What goes wrong is tried again."""
+        if workers.pool_id_of(self.worker) is None:
+            workers.warn_of_silence(self.worker)
+            await workers.synchronised(self.worker)
         while True:
             try:
                 await self.reconcile()

@@ -43,6 +43,34 @@ def pool_id_of(worker: AnyWorker) -> UUID | None:
     return pool.id if pool is not None else None
 
 
+async def synchronised(worker: AnyWorker, *, interval_seconds: float = 1.0) -> None:
+    """Wait until the worker has synchronised with the API: one whose API did not answer at its start goes on asking.
+
+    Args:
+        worker: A worker that serves its pool.
+        interval_seconds: Seconds between two looks.
+    """
+    while worker._work_pool is None:  # noqa: ASYNC110 - Prefect's worker tells nobody when it has
+        await anyio.sleep(interval_seconds)
+
+
+def warn_of_silence(worker: AnyWorker) -> None:
+    """Say what to do when the API has not told the worker of its pool. Prefect itself says only that it tries on.
+
+    Args:
+        worker: A worker that has not synchronised with the API.
+    """
+    client = client_of(worker)
+    address = str(client.api_url.copy_with(userinfo=b"")).rstrip("/") if client is not None else "its address"
+    logger_of(worker).warning(
+        "Work pool %r could not be read from the Prefect API at %s yet. The worker goes on asking, and starts flow "
+        "runs as soon as it can. Check that PREFECT_API_URL is right, that the server runs and can be reached from "
+        "here, and that it has that work pool.",
+        worker._work_pool_name,
+        address,
+    )
+
+
 def is_submitting(worker: AnyWorker, flow_run_id: UUID) -> bool:
     """Say whether the worker is submitting a run at this moment."""
     return flow_run_id in worker._submitting_flow_run_ids

@@ -5,15 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import anyio
 import pytest
 from prefect import flow, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling, Completed, Pending, Running, Scheduled
 from prefect.workers.process import ProcessWorker
 
 from prefect_integration_kit.reconciliation import Reconciliation
+from prefect_integration_kit.waiting import apoll
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -178,3 +182,34 @@ async def test_one_run_that_cannot_be_picked_up_does_not_keep_the_others_waiting
         await boxes.reconcile()
     assert boxes.submitted == [fine.id]
     assert (await read(broken)).state.name == "Pending"
+
+
+async def test_a_worker_whose_api_does_not_answer_says_what_to_do_and_looks_when_it_does(
+    pool: str, new_run: Any, fault_proxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await new_run(Running(), pid="box:1", owner="dead")
+    server = urlsplit(PREFECT_API_URL.value())
+    proxy = fault_proxy(server.hostname, server.port)
+    proxy.refuse = True
+
+    async def has_adopted() -> bool | None:
+        return run.id in boxes.adopted or None
+
+    async def has_warned() -> bool | None:
+        return "could not be read" in caplog.text or None
+
+    address = f"127.0.0.1:{proxy.port}{server.path}"
+    with temporary_settings({PREFECT_API_URL: f"http://me:canary@{address}"}):
+        async with ProcessWorker(work_pool_name=pool) as worker, anyio.create_task_group() as group:
+            boxes = Boxes(worker)
+            group.start_soon(boxes.repeat)
+            await apoll(has_warned, subject="The warning", interval_seconds=0.01, timeout_seconds=30)
+            proxy.heal()
+            await worker.sync_with_backend()
+            await apoll(has_adopted, subject="The adoption", interval_seconds=0.01, timeout_seconds=30)
+            group.cancel_scope.cancel()
+    (warning,) = [record.getMessage() for record in caplog.records if "could not be read" in record.getMessage()]
+    assert f"Work pool {pool!r} could not be read from the Prefect API at http://{address} yet." in warning
+    assert "Check that PREFECT_API_URL is right" in warning
+    assert "canary" not in warning
+    assert "correctly initialized" not in caplog.text

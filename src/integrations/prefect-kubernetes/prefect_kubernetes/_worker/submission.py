@@ -92,12 +92,23 @@ class KubernetesSubmissions:
         self._group.start_soon(self.watch.watch)
         if self.serving:
             self._group.start_soon(KubernetesReconciliation(self._worker, self, self._settings.worker).repeat)
-            if self._place is not None and self._settings.worker.preflight:
-                self._group.start_soon(self._check_permissions, self._place)
+            self._group.start_soon(self._look_around)
+
+    async def _look_around(self) -> None:
+        """Say which permissions are missing where the pool's jobs are: when the API has told of the pool."""
+        await workers.synchronised(self._worker)
+        if self._place is None:
+            await self._find_place()
+        if self._place is not None and self._settings.worker.preflight:
+            await self._check_permissions(self._place)
 
     async def introduce(self) -> None:
-        """Say where the pool's jobs are, for the observer."""
+        """Say where the pool's jobs are, for the observer; not yet when the API has not told of the pool."""
         self.clusters.open()
+        if workers.pool_id_of(self._worker) is not None:
+            await self._find_place()
+
+    async def _find_place(self) -> None:
         try:
             configuration = await self._pool_configuration()
         except Exception as exc:  # noqa: BLE001 - its runs will say what is wrong with the template
