@@ -81,6 +81,11 @@ test-scripts *ARGS: _sync
 test-slow *ARGS: _sync
     {{ pytest }} -m slow --timeout 1800 "$@"
 
+# Fuzz what reads text from outside, all targets or those that are named: `just fuzz docker.volumes --seconds 300`
+fuzz *ARGS: _sync
+    @{{ uv }} sync --quiet --inexact --all-packages --group fuzz
+    @{{ run }} python -m fuzz "$@"
+
 # Run the examples, or those that are named, offline
 examples *NAMES: _sync
     @{{ run }} python -m scripts.examples run "$@"
@@ -92,9 +97,15 @@ lint: _sync
     {{ run }} shellcheck .ci/run .ci/kubernetes
     {{ run }} python -m scripts.workflows
 
-# Check the types
-types: _sync
-    {{ run }} basedpyright
+# Check the types, of everything or of the packages that are named (`just types aws`)
+types *PACKAGES: _sync
+    #!/bin/sh
+    set -eu
+    folders=
+    for package in "$@"; do
+        folders="$folders $({{ ask }} scripts.workspace path "$package")"
+    done
+    exec {{ run }} basedpyright $folders
 
 # Mend what can be mended without thinking: format, order of imports
 fmt: _sync
@@ -139,8 +150,16 @@ github *ARGS: _sync
 databricks *ARGS: _sync
     @{{ run }} python -m scripts.databricks "$@"
 
+# Write the page that says what becomes of each fault (`--check`; `tests PACKAGE`: the tests that it stands on)
+faults *ARGS: _sync
+    @{{ run }} python -m scripts.faults "$@"
+
+# Write the documentation's page of benchmarks from their results (`--check`: only say when it is stale)
+benchmarks *ARGS: _sync
+    @{{ run }} python -m scripts.benchmarks "$@"
+
 # Everything that needs no server: lint, types, docs-check, and that nothing generated is stale
-check: lint types docs-check news-check (readme "--check") (interface "--check") (github "--check") (databricks "--check")
+check: lint types docs-check news-check (readme "--check") (interface "--check") (github "--check") (databricks "--check") (faults "--check") (benchmarks "--check")
 
 # Compare with the published packages, in one run: `just bench import_cost`
 bench *ARGS: _sync

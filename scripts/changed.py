@@ -46,6 +46,7 @@ _APART = (
     "benches/",
     "docs/",
     "examples/",
+    "fuzz/",
     "images/",
     "scripts/",
 )
@@ -116,11 +117,16 @@ def _pages(member: Package, root: Path) -> Iterator[str]:
 
 
 def changed_paths(base: str, root: Path = workspace.ROOT) -> list[Change]:
-    """List the files that differ from the commit where this branch left `base`."""
-    answer = _git("diff", "--name-status", "-z", "--no-renames", f"{base}...HEAD", "--", root=root)
+    """List the files that differ from the commit where this branch left `base`, committed or not."""
+    answer = _git("merge-base", base, "HEAD", root=root)
+    answer.check_returncode()
+    answer = _git("diff", "--name-status", "-z", "--no-renames", answer.stdout.strip(), "--", root=root)
     answer.check_returncode()
     fields = answer.stdout.split("\0")[:-1]
-    return [Change(path, gone=status == "D") for status, path in zip(fields[::2], fields[1::2], strict=True)]
+    changed = [Change(path, gone=status == "D") for status, path in zip(fields[::2], fields[1::2], strict=True)]
+    new = _git("ls-files", "-z", "--others", "--exclude-standard", root=root)
+    new.check_returncode()
+    return [*changed, *map(Change, new.stdout.split("\0")[:-1])]
 
 
 def is_known(commit: str, root: Path = workspace.ROOT) -> bool:

@@ -9,8 +9,21 @@ import argparse
 import sys
 from pathlib import Path
 
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
 from scripts.distributions.contents import problems
-from scripts.workspace import packages
+from scripts.workspace import Package, packages
+
+
+def _strange(file: Path, package: Package | None) -> list[str]:
+    """Say why a file cannot be compared with the workspace."""
+    if package is None:
+        return ["no package of this workspace"]
+    version = (parse_wheel_filename if file.suffix == ".whl" else parse_sdist_filename)(file.name)[1]
+    if version != Version(package.version):
+        return [f"{package.name} is {package.version} here; `just build {package.name}` builds that"]
+    return []
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     for file in options.files:
         package = by_module.get(file.name.partition("-")[0])
-        found = problems(file, package) if package else ["no package of this workspace"]
+        found = _strange(file, package) or (problems(file, package) if package else [])
         for problem in found:
             print(f"{file.name}: {problem}", file=sys.stderr)
             status = 1

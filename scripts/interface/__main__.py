@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import scripts.interface
-from prefect_integration_tests.published import parse
 from scripts import workspace
 from scripts.interface import published, reading, rendering, snapshot
 from scripts.interface.guard import Guard
@@ -61,7 +60,7 @@ def publish(wanted: list[Package], members: list[Package]) -> int:
     for read in reading.read(wanted, Library(members)):
         folder = next(package.path for package in wanted if package.name == read.interface.name)
         file = published.path_of(folder)
-        known = parse(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        known = published.parse(file.read_text(encoding="utf-8")) if file.is_file() else {}
         names = published.merged(known, published.names_of(read.interface))
         file.parent.mkdir(exist_ok=True)
         file.write_text(published.render(read.interface.name, names), encoding="utf-8")

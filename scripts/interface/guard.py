@@ -19,7 +19,7 @@ from scripts.interface.breaks import Break
 from scripts.interface.facts import Interface
 from scripts.interface.history import Commit
 from scripts.interface.reading import Library, Reading
-from scripts.releases import fragments, versions
+from scripts.releases import changelog, fragments, versions
 from scripts.releases.fragments import Fragment
 from scripts.releases.history import History
 from scripts.workspace import Package
@@ -171,7 +171,7 @@ class Guard:
         if Version(Version(package.version).base_version) < needed:
             file = self._relative(package.path / "pyproject.toml")
             yield f"raise the version in {file} from {package.version} to {needed}"
-        if not any(map(self._is_told, fragments.look(package.path)[0])):
+        if not any(map(self._is_told, fragments.look(package.path)[0])) and not self._is_in_changelog(package):
             short = package.name.removeprefix("prefect-integration-").removeprefix("prefect-")
             folder = self._relative(package.path / fragments.FOLDER)
             yield f'tell users what to change: `just news {short} breaking "…"`, or `removed`, writes it to {folder}/'
@@ -180,6 +180,15 @@ class Guard:
         """Whether a fragment tells of a break, and is of this change."""
         told = self._commit.read(fragment.path)
         return fragment.type in TELLING and (told is None or told.strip() != fragment.text)
+
+    def _is_in_changelog(self, package: Package) -> bool:
+        """Whether a release, made by this change too, has moved such a fragment into the changelog."""
+        log = package.path / changelog.NAME
+        version = Version(package.version)
+        if not log.is_file() or changelog.section(self._commit.read(log) or "", version):
+            return False
+        text = changelog.section(log.read_text(encoding="utf-8"), version) or ""
+        return any(f"### {fragments.TYPES[kind]}\n" in text for kind in TELLING)
 
 
 def next_version(released: Version) -> Version:

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import runpy
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from scripts.interface import snapshot
 from scripts.interface.facts import Alias, Attribute, Class, Fact, Function, Interface
+from scripts.workspace import ROOT
 
 FILE = "tests/published.txt"
 _HEAD = (
@@ -21,6 +26,28 @@ Names = dict[str, dict[str, "list[str] | None"]]
 def path_of(folder: Path) -> Path:
     """Name the file of the package in a folder."""
     return folder / FILE
+
+
+def parse(text: str) -> Names:
+    """Read the file, as the suite does that tests what is in it.
+
+    Args:
+        text: Its content.
+    """
+    # By its place: who only makes a release has neither that package nor pytest, which it needs, installed.
+    suites = ROOT / "src" / "kit" / "prefect-integration-tests" / "prefect_integration_tests"
+    return cast("Callable[[str], Names]", runpy.run_path(str(suites / "published.py"))["parse"])(text)
+
+
+def with_release(text: str, written: str) -> str:
+    """Add to the file what a package offers at its release.
+
+    Args:
+        text: The file; empty for a package that has none yet.
+        written: The package's `interface.txt`.
+    """
+    interface = snapshot.parse(written)
+    return render(interface.name, merged(parse(text), names_of(interface)))
 
 
 def render(name: str, names: Names) -> str:

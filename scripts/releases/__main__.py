@@ -74,8 +74,11 @@ def _release(options: argparse.Namespace, members: list[Package], root: Path) ->
         carry_out(prepared)
     for note in prepared.notes:
         print(f"note: {note}", file=sys.stderr)
-    verb = "would be" if options.dry_run else "is"
-    print(f"{package.name} {package.version} {verb} {prepared.version}, {len(prepared.fragments)} news moved.")
+    if str(prepared.version) == package.version:
+        what = f"{'would be' if options.dry_run else 'is'} ready to be released"
+    else:
+        what = f"{'would become' if options.dry_run else 'becomes'} {prepared.version}"
+    print(f"{package.name} {package.version} {what}, {len(prepared.fragments)} news moved.")
     if prepared.writes:
         print("".join(f"  {path.relative_to(root).as_posix()}\n" for path in prepared.writes), end="")
     print(f"Tag to push: {prepared.tag}\n")

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from scripts import workspace
+from scripts.interface import published as names
+from scripts.interface import snapshot
 from scripts.releases import changelog, fragments, versions
 from scripts.releases.errors import ReleaseError
 from scripts.releases.fragments import Fragment
@@ -106,6 +108,10 @@ def plan(package: Package, step: str, members: Sequence[Package], history: Histo
         init: lambda text: versions.with_constant(text, version),
         readme: lambda text: versions.with_row(text, package.name, version),
     }
+    interface = snapshot.path_of(package.path)
+    if interface.is_file():
+        offered = interface.read_text(encoding="utf-8")
+        texts[names.path_of(package.path)] = lambda text: names.with_release(text, offered)
     writes: dict[Path, str] = {}
     for path, edit in texts.items():
         if path.is_file():

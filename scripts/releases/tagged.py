@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import workspace
+from scripts.interface import published, snapshot
 from scripts.matrix import known_pythons, needs_of
 from scripts.releases import changelog, fragments, versions
 from scripts.releases.errors import ReleaseError
@@ -19,7 +20,7 @@ def checked(tag: str, members: Sequence[Package]) -> Package:
 
     Raises:
         WorkspaceError: If the tag disagrees with the package, or the changelog does not tell of the version, or there
-            are fragments that it does not tell of.
+            are fragments that it does not tell of, or names that the version offers are not among those that stay.
     """
     package = find(workspace.release(tag, list(members)).name, members)
     notes(package)
@@ -28,7 +29,20 @@ def checked(tag: str, members: Sequence[Package]) -> Package:
         raise ReleaseError(
             f"{tag}: {package.name} has news that its changelog lacks, {names}; run `just release` before the tag"
         )
+    _check_names(tag, package)
     return package
+
+
+def _check_names(tag: str, package: Package) -> None:
+    """Refuse a release whose names nobody would miss if they went, because no test knows of them."""
+    interface, names = snapshot.path_of(package.path), published.path_of(package.path)
+    if interface.is_file() and names.is_file():
+        text = names.read_text(encoding="utf-8")
+        if published.with_release(text, interface.read_text(encoding="utf-8")) != text:
+            raise ReleaseError(
+                f"{tag}: {package.name}'s {published.FILE} lacks names that this version offers; run `just interface"
+                f" published {package.name}` before the tag"
+            )
 
 
 def notes(package: Package) -> str:

@@ -171,6 +171,22 @@ def test_changes_are_those_since_the_branch_left_its_base(repository: Repository
     assert changed_paths("main", repository.root) == [Change("new.txt"), Change("old.txt")]
 
 
+def test_changes_that_are_not_committed_count_too(repository: Repository) -> None:
+    base = repository.commit(old="1", gone="1")
+    repository.root.joinpath("old.txt").write_text("2")
+    repository.root.joinpath("gone.txt").unlink()
+    repository.root.joinpath("new.txt").write_text("1")
+    repository.root.joinpath(".gitignore").write_text("*.log\n")
+    repository.root.joinpath("a.log").write_text("1")
+
+    assert set(changed_paths(base, repository.root)) == {
+        Change("old.txt"),
+        Change("gone.txt", gone=True),
+        Change("new.txt"),
+        Change(".gitignore"),
+    }
+
+
 def test_a_file_with_another_name_is_gone_under_the_old_one(repository: Repository) -> None:
     base = repository.commit(name="a long content " * 10)
     repository.git("mv", "name.txt", "a new näme.txt")

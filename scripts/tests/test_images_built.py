@@ -188,7 +188,7 @@ def started(container: Any) -> None:
     def look() -> bool | None:
         if not container.client.containers.list(filters={"id": container.id}):
             pytest.fail(container.logs().decode())
-        return " started!" in container.logs().decode() or None
+        return "Worker 'here' started!" in container.logs().decode() or None
 
     poll(look, subject="the worker's start", interval_seconds=0.2, timeout_seconds=120)
 
@@ -347,7 +347,8 @@ def test_a_worker_that_hangs_is_unhealthy(
 def test_a_worker_that_cannot_reach_its_api_heeds_the_end(built: Built, start: Callable[..., Any], moment: str) -> None:
     """As process 1 it would not while it starts: the kernel gives that one no default action for SIGTERM."""
     container = start(
-        ["prefect", "worker", "start", "--pool", "nowhere", "--type", WORKERS[built.package][0]],
+        # A short name: a longer line than a terminal's is broken.
+        ["prefect", "worker", "start", "--pool", "nowhere", "--type", WORKERS[built.package][0], "--name", "here"],
         environment={"PREFECT_API_URL": NOBODY, "AWS_DEFAULT_REGION": "eu-central-1"},
     )
     # The init has its child, which does not yet heed anything by itself.

@@ -97,6 +97,22 @@ def test_version_and_news_must_tell_of_a_break(
     assert ("Version 2.0.0 and its news say so." in out) is not missing
 
 
+def test_a_release_of_the_same_change_has_moved_the_news_into_the_changelog(workspace: Workspace) -> None:
+    change(workspace)
+    workspace.project("2.0.0")
+    log = "src/integrations/prefect-bolt/CHANGELOG.md"
+    workspace.write(log, "# Changelog\n\n## 2.0.0 (2026-11-26)\n\n### Fixed\n\n- It works.\n")
+    assert guard(workspace) == 1
+
+    workspace.write(log, "# Changelog\n\n## 2.0.0 (2026-11-26)\n\n### Breaking\n\n- `cancel` is gone.\n")
+    assert guard(workspace) == 0
+    workspace.git("switch", "--quiet", "main")
+    workspace.commit()  # with all of this: a later change tells of its own
+    workspace.git("switch", "--quiet", "--create", "later")
+    change(workspace, '"""Jobs."""\n')
+    assert guard(workspace) == 1
+
+
 def test_news_of_an_earlier_change_do_not_tell_of_this_one(workspace: Workspace) -> None:
     workspace.git("switch", "--quiet", "main")
     workspace.write(NEWS, "Something else has changed.\n")

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from scripts import matrix, workspace
 from scripts.matrix import Needs, needs_of, plan
-from scripts.workspace import Package, WorkspaceError
+from scripts.workspace import Package, WorkspaceError, read_toml
 
 KNOWN = ("3.10", "3.11", "3.12")
 NEEDS = [Needs("prefect-acme", ("3.10", "3.11")), Needs("prefect-bolt", ("3.12",))]
@@ -101,6 +103,20 @@ def test_the_jobs_of_this_workspace_fit_into_one_matrix() -> None:
 def test_no_package_claims_a_python_that_it_does_not_run_on() -> None:
     for needs in matrix.all_needs():
         assert not needs.claimed & set(needs.without or {}), needs.package
+
+
+def test_every_requirement_has_a_lowest_version() -> None:
+    """Without one, the column with the lowest versions takes the first release that there ever was."""
+    members = workspace.packages()
+    root = read_toml(workspace.ROOT / "pyproject.toml")["tool"]["uv"]["constraint-dependencies"]
+    known = {member.name for member in members} | {Requirement(line).name for line in root}
+    for member in members:
+        metadata = read_toml(member.path / "pyproject.toml")
+        project, groups = metadata["project"], metadata.get("dependency-groups", {})
+        lines = [*project.get("dependencies", []), *chain(*project.get("optional-dependencies", {}).values())]
+        for requirement in map(Requirement, [*lines, *chain(*groups.values())]):
+            has_lowest = any(each.operator in (">=", "==", "~=") for each in requirement.specifier)
+            assert has_lowest or requirement.name in known, f"{member.name}: {requirement}"
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, str]]:

@@ -135,8 +135,51 @@ def test_a_release_sets_the_version_everywhere_and_moves_the_news(
     after = {n: c for n, c in released.snapshot().items() if "prefect-bolt" not in n and n != "README.md"}
     assert after == others
     printed = capsys.readouterr().out
+    assert "prefect-bolt 0.8.0 becomes 0.9.0, 2 news moved.\n" in printed
     assert "Tag to push: prefect-bolt-0.9.0\n" in printed
     assert "git push origin prefect-bolt-0.9.0\n" in printed
+
+
+INTERFACE = """\
+# What users of prefect-bolt can rely on. `just interface` writes it from the source.
+
+distribution
+  python = >=3.10
+
+prefect_bolt
+  def submit -> int
+  submit(job: str)
+  submit(*, wait: bool = True)
+"""
+NAMES = "src/integrations/prefect-bolt/tests/published.txt"
+
+
+@pytest.fixture
+def named(released: Repository) -> Repository:
+    """A package that says what it offers, and what it has ever published."""
+    released.write("src/integrations/prefect-bolt/interface.txt", INTERFACE)
+    released.write(NAMES, "# Names.\n\nprefect_bolt\n  cancel(job)\n  submit(job, then)\n")
+    released.news("12.added.md", "`submit` can wait.\n")
+    return released
+
+
+def test_the_names_of_a_release_are_kept(named: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    assert named.release("bolt", "minor") == 0
+
+    assert named.read(NAMES).splitlines()[3:] == ["prefect_bolt", "  cancel(job)", "  submit(job, then, wait)"]
+    assert f" {NAMES} " in capsys.readouterr().out
+    assert main(["verify", "prefect-bolt-0.9.0"], named.root) == 0
+
+
+def test_a_tag_whose_names_are_not_kept_is_refused(named: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    before = named.read(NAMES)
+    named.release("bolt", "minor")
+    named.write(NAMES, before)
+    capsys.readouterr()
+
+    assert main(["verify", "prefect-bolt-0.9.0"], named.root) == 2
+
+    assert "`just interface published prefect-bolt` before the tag" in capsys.readouterr().err
 
 
 def test_the_printed_commands_commit_exactly_the_release(
@@ -297,7 +340,7 @@ def test_a_dry_run_changes_nothing(released: Repository, capsys: pytest.CaptureF
 
     assert released.release("bolt", "minor", "--dry-run") == 0
 
-    assert "prefect-bolt 0.8.0 would be 0.9.0, 1 news moved." in capsys.readouterr().out
+    assert "prefect-bolt 0.8.0 would become 0.9.0, 1 news moved." in capsys.readouterr().out
     assert released.snapshot() == before
 
 
@@ -389,7 +432,9 @@ def test_the_first_release_dates_the_section_that_is_there(
     folder = "src/integrations/prefect-bolt"
     assert repository.read(f"{folder}/CHANGELOG.md").splitlines()[2:5] == ["## 0.8.0 (2026-11-26)", "", "### Added"]
     assert 'version = "0.8.0"' in repository.read(f"{folder}/pyproject.toml")
-    assert "Tag to push: prefect-bolt-0.8.0\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "prefect-bolt 0.8.0 is ready to be released, 0 news moved.\n" in printed
+    assert "Tag to push: prefect-bolt-0.8.0\n" in printed
 
 
 def test_news_join_the_section_that_is_there(repository: Repository) -> None:

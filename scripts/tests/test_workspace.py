@@ -103,3 +103,18 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
     assert f"\n{command}\n" in workspace.ROOT.joinpath("README.md").read_text()
     assert f"\n{command}\n" in workspace.ROOT.joinpath(".ci/run").read_text()
+
+
+def test_the_copies_of_the_build_back_end_are_the_same() -> None:
+    """Each source distribution needs its own; what is mended in one is mended in all."""
+    backends: dict[str, bytes] = {}
+    for member in workspace.packages():
+        system = workspace.read_toml(member.path / "pyproject.toml")["build-system"]
+        file = member.path / "build_backend.py"
+        assert file.is_file() is (system["build-backend"] == "build_backend"), member.name
+        if file.is_file():
+            backends[member.name] = file.read_bytes()
+
+    assert set(backends) >= {"prefect-azure", "prefect-dbt", "prefect-gcp"}
+    first = next(iter(backends))
+    assert [name for name, content in backends.items() if content != backends[first]] == [], f"unlike {first}'s"

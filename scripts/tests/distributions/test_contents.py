@@ -189,6 +189,18 @@ def test_a_file_of_no_package_is_told(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "no package of this workspace" in capsys.readouterr().err
 
 
+def test_a_file_of_another_version_is_told_so_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main([str(tmp_path / "prefect_shell-0.0.1-py3-none-any.whl"), str(tmp_path / "prefect_shell-0.0.1.tar.gz")])
+        == 1
+    )
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all("; `just build prefect-shell` builds that" in line for line in lines)
+
+
 @pytest.mark.parametrize("name", [*NAMES, "template"])
 def test_each_package_has_the_licence_of_the_repository(name: str) -> None:
     folder = ROOT / "src" / "kit" / "template" if name == "template" else find(name, packages()).path
