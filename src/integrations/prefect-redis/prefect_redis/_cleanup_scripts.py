@@ -101,6 +101,8 @@ RESERVE = Script(
 -- ARGV: prefix, pool, token, lease milliseconds, attempts, how many leases to expire, whether other queues will do,
 -- number of kinds (-1: all), kinds, number of queues (-1: all), queues
 local pool, attempts = ARGV[2], tonumber(ARGV[5])
+local mine = redis.call('GET', P .. 'reservation:' .. ARGV[3])
+if mine then return {{}, {}, flat(mine)} end -- asked again, since the answer was lost
 local redelivered, dead = expire(tonumber(ARGV[6]), pool, attempts)
 local function read_set(start)
     local count, found = tonumber(ARGV[start]), nil
@@ -129,6 +131,7 @@ for _, wanted in ipairs(passes) do
                 redis.call('HINCRBY', P .. 'message:' .. id, 'deliveries', 1)
                 redis.call('HSET', P .. 'message:' .. id, 'state', 'reserved', 'token', ARGV[3], 'lease', lease,
                     'updated', now)
+                redis.call('SET', P .. 'reservation:' .. ARGV[3], id, 'PX', 60000)
                 return {redelivered, dead, flat(id)}
             end
         end
@@ -141,9 +144,12 @@ return {redelivered, dead}
 FINISH = Script(
     _COMMON
     + """
--- ARGV: prefix, operation, pool, id, token, attempts, lease milliseconds, reason
+-- ARGV: prefix, operation, pool, id, token, attempts, lease milliseconds, reason, what this call is known by
 local operation, pool, id, attempts = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[6])
 local m = message(id)
+if operation ~= 'renew' and ARGV[9] ~= '' and redis.call('GET', P .. 'finish:' .. ARGV[9]) then
+    return {'accepted', ''} -- asked again, since the answer was lost
+end
 if not m['state'] or m['state'] == 'dead' or m['state'] == 'acked' then return {'not_found', 'message_not_found'} end
 if m['pool'] ~= pool then return {'unauthorized', 'work_pool_mismatch'} end
 if m['state'] ~= 'reserved' then return {'not_current', 'no_active_reservation'} end
@@ -161,6 +167,7 @@ if operation == 'ack' then
     redis.call('ZREM', P .. 'leases:' .. pool, id)
     redis.call('HSET', P .. 'message:' .. id, 'state', 'acked', 'updated', now)
     redis.call('ZADD', P .. 'acked', now, id)
+    redis.call('SET', P .. 'finish:' .. ARGV[9], '1', 'PX', 60000)
     return {'accepted', ''}
 end
 if operation == 'renew' then
@@ -175,6 +182,7 @@ if tonumber(m['deliveries']) >= attempts then
 end
 make_ready(id, pool, m['created'])
 wake(pool)
+redis.call('SET', P .. 'finish:' .. ARGV[9], '1', 'PX', 60000)
 return {'accepted', ''}
 """
 )

@@ -12,6 +12,8 @@ import os
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .settings import RedisSettings, current
+
 _ROOMY = 100
 """What a pool must hold at least to do without the connections that a line keeps."""
 
@@ -86,6 +88,9 @@ class AsyncLine:
     async def execute_command(self, *arguments: Any) -> Any:
         """Async form of `Line.execute_command`."""
         connection = self._idle.pop() if self._idle else await _taken_from(self._pool)
+        if connection.socket_timeout is None:
+            # What goes over a line waits for nothing: who is silent for so long has gone.
+            connection.socket_timeout = current(RedisSettings).answer_timeout_seconds
 
         async def exchange() -> Any:
             await connection.send_packed_command(packed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _breaks: list[object] = []
+
+_BATCH_MS = 300_000
+"""How long Redis remembers a batch whose messages nothing tells apart; the publisher gives up long before."""
 
 
 @contextmanager
@@ -151,8 +155,9 @@ class Publisher(_Publisher):
         if not batch:
             return
         milliseconds = int(MESSAGE_DEDUPLICATION_LOOKBACK.total_seconds() * 1000)
-        keys, arguments = [self.stream], [self._max_length, milliseconds]
-        unknown = 0
+        keys: list[Any] = [self.stream]
+        arguments: list[Any] = [self._max_length, milliseconds, 0, _BATCH_MS]
+        unknown = unmarked = 0
         for message in batch:
             index = 0
             if attribute and cache is not None:
@@ -161,9 +166,14 @@ class Publisher(_Publisher):
                     keys.append(cache.key(attribute, message.attributes[attribute], self.stream))
                 else:
                     unknown += 1
+            unmarked += not index
             arguments += [index, message.data, orjson.dumps(message.attributes, default=str)]
         if unknown:
             logger.warning("%d messages have no attribute %r to tell them apart by.", unknown, attribute)
+
+        if unmarked:  # nothing tells these messages apart, so the batch is: an answer may get lost
+            keys.append(f"{self.stream}:batch:{uuid.uuid4().hex}")
+            arguments[2] = len(keys) - 1
 
         async def once() -> None:
             with redis_errors(f"Redis, topic {self.topic!r}"):

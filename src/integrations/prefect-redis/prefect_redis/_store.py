@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from prefect_integration_kit.kept import SharedValues, fingerprint
 from prefect_integration_kit.waiting import Backoff, retry
 
-from .errors import RedisKeyNotFound, RedisValueTooLarge, is_transient, redis_errors
+from .connection import no_retry
+from .errors import RedisKeyNotFound, RedisUnreachable, RedisValueTooLarge, is_transient, redis_errors, was_not_run
 from .settings import RedisSettings, current
 
 if TYPE_CHECKING:
@@ -32,9 +33,20 @@ _clients: SharedValues[Any] = SharedValues(maximum=64)
 os.register_at_fork(after_in_child=_clients.clear)
 
 
-def client_of_block(block: RedisDatabase) -> Any:
-    """The client that equal blocks share. Its pool belongs to all threads."""
-    return _clients.get(fingerprint(block), block.get_client)
+def client_of_block(block: RedisDatabase, *, is_repeatable: bool = True) -> Any:
+    """The client that equal blocks share. Its pool belongs to all threads.
+
+    Args:
+        block: Where.
+        is_repeatable: Whether redis-py may send a command again. If not, it may also wait as long as it likes.
+    """
+
+    def make() -> Any:
+        seconds = current(RedisSettings).answer_timeout_seconds
+        defaults = {"socket_timeout": seconds} if is_repeatable else {"retry": no_retry()}
+        return block._client(asynchronous=False, **defaults)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    return _clients.get((fingerprint(block), is_repeatable), make)
 
 
 def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_repeatable: bool = True) -> R:
@@ -50,13 +62,18 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
 
     def once() -> R:
         with redis_errors(what, block.secret_values()):
-            return command(client_of_block(block))
+            return command(client_of_block(block, is_repeatable=is_repeatable))
 
-    if not is_repeatable:
-        return once()
     seconds = current(RedisSettings).retry_seconds
     backoff = Backoff(initial_seconds=0.2, maximum_seconds=2.0, deadline_seconds=seconds)
-    return retry(once, is_transient=is_transient, backoff=backoff)
+    if is_repeatable:
+        return retry(once, is_transient=is_transient, backoff=backoff)
+    try:
+        return retry(once, is_transient=was_not_run, backoff=backoff)
+    except RedisUnreachable as exc:
+        if not was_not_run(exc):
+            exc.args = (f"{exc} The command may have run, so it was not sent again.",)
+        raise
 
 
 def shown(key: str) -> str:

@@ -6,9 +6,11 @@ from ._scripts import Script
 
 PUBLISH = Script("""
 -- KEYS: the stream, then keys that say which messages were published. ARGV: how long the stream may get (0: no limit),
--- how long to remember messages, then for each message the index of its key (0: none), data and attributes.
+-- how long to remember messages, the index of a key of the batch (0: none), how long to remember that, then for each
+-- message the index of its key (0: none), data and attributes.
+if ARGV[3] ~= '0' and not redis.call('SET', KEYS[tonumber(ARGV[3]) + 1], '1', 'NX', 'PX', ARGV[4]) then return 0 end
 local published = 0
-for i = 3, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
     local key = KEYS[tonumber(ARGV[i]) + 1]
     if ARGV[i] == '0' or redis.call('SET', key, '1', 'NX', 'PX', ARGV[2]) then
         if ARGV[1] == '0' then

@@ -46,8 +46,16 @@ def mode_of(url: str) -> Mode:
     return "single"
 
 
+def _query(url: str) -> str:
+    """What stands after `?`; nothing where Python cannot read the address, which its error would repeat."""
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return ""
+
+
 def _asks_for_cluster(url: str) -> bool:
-    query = dict(parse_qsl(urlsplit(url).query))
+    query = dict(parse_qsl(_query(url)))
     return query.get("cluster", "").lower() in {"1", "true", "yes"}
 
 
@@ -75,8 +83,11 @@ def public(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if not rest:
         return "the URL"
-    rest = rest.partition("?")[0].partition("#")[0]
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    login, _, hosts = rest.rpartition("@")
+    if not set("/?#@").isdisjoint(login):  # a password with such characters in it, which should have been encoded
+        return f"{scheme}://…"
+    hosts = hosts.partition("?")[0].partition("#")[0]
+    return f"{scheme}://{hosts}"
 
 
 def secrets_in(url: str) -> list[str]:
@@ -84,7 +95,7 @@ def secrets_in(url: str) -> list[str]:
     rest = url.partition("://")[2]
     login = rest.rpartition("@")[0]
     found = [unquote(login.partition(":")[2]), login.partition(":")[2]]
-    found += [value for key, value in parse_qsl(urlsplit(url).query) if "password" in key]
+    found += [value for key, value in parse_qsl(_query(url)) if "password" in key]
     return [secret for secret in found if secret]
 
 
@@ -98,6 +109,10 @@ def parse(url: str) -> Address:
     if scheme not in _PLAIN_SCHEMES | SENTINEL_SCHEMES | CLUSTER_SCHEMES or "://" not in url:
         known = ", ".join(sorted(f"{name}://" for name in ("redis", "rediss", "redis+sentinel", "redis+cluster")))
         raise RedisUrlInvalid(f"{public(url)} is no address of Redis. Begin it with one of {known}.")
+    try:
+        urlsplit(url)
+    except ValueError:  # its text has user and password in it
+        raise _unreadable(url) from None
     mode = mode_of(url)
     nodes = () if scheme == "unix" else _nodes(url, _SENTINEL_PORT if mode == "sentinel" else _PORT)
     segments = [unquote(part) for part in urlsplit(url).path.split("/") if part]
@@ -139,12 +154,17 @@ def _nodes(url: str, default_port: int) -> tuple[tuple[str, int], ...]:
     for text in (hosts or "localhost").split(","):
         match = _NODE.fullmatch(text.strip())
         if match is None or not 0 < int(match["port"] or default_port) < 65536:
-            raise RedisUrlInvalid(  # the text may be part of a password
-                f"The URL of scheme {scheme_of(url)!r} does not name host:port. Encode special characters of user and"
-                " password, such as / as %2F."
-            )
+            raise _unreadable(url)
         nodes.append((unquote(match["host"].strip("[]")), int(match["port"] or default_port)))
     return tuple(nodes)
+
+
+def _unreadable(url: str) -> RedisUrlInvalid:
+    """An error that repeats nothing of the address: what seems to be a host may be part of a password."""
+    return RedisUrlInvalid(
+        f"The URL of scheme {scheme_of(url)!r} does not name host:port. Encode special characters of user and"
+        " password, such as / as %2F."
+    )
 
 
 def _options(url: str, scheme: str, segments: list[str], query: dict[str, str]) -> dict[str, Any]:
@@ -183,5 +203,8 @@ def _sentinel_options(given: dict[str, str], options: dict[str, Any]) -> dict[st
         if name in options:
             own.setdefault(name, options[name])
         if name in own:
-            own[name] = float(own[name])
+            try:
+                own[name] = float(own[name])
+            except ValueError:
+                raise RedisUrlInvalid(f"{_OF_SENTINELS}{name} is {own[name]!r}; give a number of seconds.") from None
     return own

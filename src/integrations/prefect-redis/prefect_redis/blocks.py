@@ -218,8 +218,8 @@ class RedisDatabase(QuickKey, WritableFileSystem):
         """
         return self._client(asynchronous=True)
 
-    def _client(self, *, asynchronous: bool) -> Any:
-        defaults = {"socket_connect_timeout": RedisSettings().connect_timeout_seconds}
+    def _client(self, *, asynchronous: bool, **defaults: Any) -> Any:
+        defaults["socket_connect_timeout"] = RedisSettings().connect_timeout_seconds
         with redis_errors(f"Redis at {self.address}", self.secret_values()):
             if self.connection_url is None:
                 return client_of({**defaults, **self.as_connection_params()}, asynchronous=asynchronous)

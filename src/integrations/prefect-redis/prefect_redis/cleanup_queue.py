@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -35,6 +35,7 @@ from pydantic import Field
 from prefect_integration_kit.waiting import Backoff, aretry
 
 from . import _cleanup_scripts
+from ._reading import in_time
 from .client import RedisMessagingSettings, async_redis_from_settings, cluster_key_prefix
 from .connection import redis_from_url
 from .errors import is_transient, redis_errors
@@ -49,6 +50,7 @@ __all__ = ["RedisWorkerCleanupQueueSettings", "WorkerCleanupQueue", "redis_from_
 
 _EXHAUSTED = "max_delivery_attempts_reached"
 _SOURCE = "redis_cleanup_queue"
+_AT_ONCE = timedelta(0)
 _EXPIRE_AT_ONCE = 100
 _WAIT_SECONDS = 5.0
 _RETRIES = Backoff(initial_seconds=0.1, maximum_seconds=1.0, deadline_seconds=10.0)
@@ -245,7 +247,7 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
         self, operation: CleanupQueueOperation, pool: UUID, message_id: UUID, token: str, reason: str = ""
     ) -> CleanupQueueOperationResult:
         lease, attempts = _policy()
-        arguments = [operation, str(pool), str(message_id), token, attempts, lease, reason]
+        arguments = [operation, str(pool), str(message_id), token, attempts, lease, reason, token_urlsafe(16)]
         answer = await self._run(_cleanup_scripts.FINISH, *arguments)
         status, why = _text(answer[0]), _text(answer[1])
         dead_letter = _dead_letter(answer[2]) if status == "dead_lettered" else None
@@ -309,7 +311,9 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
         return _dead_letter(fields) if fields.get("state") == "dead" else None
 
     async def _read(self, work_pool_id: UUID, message_id: UUID) -> dict[str, str]:
-        fields = _fields(await self._call(lambda: self._client.hgetall(f"{self._prefix}message:{message_id}")))
+        fields = _fields(
+            await self._call(lambda: in_time(self._client.hgetall(f"{self._prefix}message:{message_id}"), _AT_ONCE))
+        )
         return fields if fields.get("pool") == str(work_pool_id) else {}
 
     async def wake_dispatchers(self, work_pool_id: UUID) -> CleanupQueueWakeup:
@@ -327,7 +331,9 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
         Args:
             work_pool_id: The work pool.
         """
-        return int(await self._call(lambda: self._client.get(f"{self._prefix}wake:{work_pool_id}")) or 0)
+        return int(
+            await self._call(lambda: in_time(self._client.get(f"{self._prefix}wake:{work_pool_id}"), _AT_ONCE)) or 0
+        )
 
     async def wait_for_wakeup(
         self, work_pool_id: UUID, *, after: int = 0, timeout: float | None = None
@@ -360,7 +366,9 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
             return await self.read_wakeup_sequence(work_pool_id)
         streams = {f"{self._prefix}wakes:{work_pool_id}": f"{after}-1"}
         block = max(1, int(seconds * 1000))
-        if not await self._call(lambda: self._client.xread(streams, block=block)):
+        if not await self._call(
+            lambda: in_time(self._client.xread(streams, block=block), timedelta(milliseconds=block))
+        ):
             return after
         return await self.read_wakeup_sequence(work_pool_id)
 

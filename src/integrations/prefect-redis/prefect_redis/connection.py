@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from . import _urls
@@ -91,14 +92,36 @@ def client_of(options: dict[str, Any], *, asynchronous: bool = False) -> redis.R
     return redis.asyncio.Redis(**options) if asynchronous else redis.Redis(**options)
 
 
+class Resent(threading.local):
+    """How often commands of this thread were sent again."""
+
+    count = 0
+
+
+resent = Resent()
+
+
 def _retry(asynchronous: bool) -> Any:
     """Some quick tries: a restarted server closed our connections, and the next attempt works."""
     from redis.asyncio.retry import Retry as AsyncRetry
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry
 
-    backoff = ExponentialBackoff(cap=_LAST_DELAY_SECONDS, base=_FIRST_DELAY_SECONDS)
+    class Counting(ExponentialBackoff):
+        def compute(self, failures: int) -> float:
+            resent.count += 1
+            return super().compute(failures)
+
+    backoff = Counting(cap=_LAST_DELAY_SECONDS, base=_FIRST_DELAY_SECONDS)
     return AsyncRetry(backoff, _RETRIES) if asynchronous else Retry(backoff, _RETRIES)
+
+
+def no_retry() -> Any:
+    """For clients whose commands must not be sent twice."""
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Retry(NoBackoff(), 0)
 
 
 def _behind_sentinels(

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from traceback import walk_tb
 
 from prefect_integration_kit.redact import Redactor, Secret
 from prefect_integration_kit.sdk_errors import TranslatedError, combined, mask_secrets
@@ -40,6 +41,7 @@ __all__ = [
     "RedisWrongType",
     "is_transient",
     "redis_errors",
+    "was_not_run",
 ]
 
 
@@ -131,15 +133,41 @@ def is_transient(exc: BaseException) -> bool:
         return True
     if isinstance(exc, exceptions.ConnectionError | exceptions.TimeoutError | ConnectionError | TimeoutError):
         return not isinstance(exc, exceptions.MaxConnectionsError) if _has_max_connections() else True
-    if isinstance(exc, AttributeError):  # redis-py 8 lets a Cluster's first commands use connections that it closes
-        return "writelines" in str(exc)
+    if _is_of_closed_connection(exc):
+        return True
     return isinstance(exc, exceptions.ResponseError) and str(exc).startswith(_PASSING)
+
+
+def was_not_run(exc: BaseException) -> bool:
+    """Say whether a command was certainly not run and may work a moment later: it was refused, or never sent.
+
+    Args:
+        exc: An exception of redis-py or of this package.
+    """
+    from redis import exceptions
+
+    if not is_transient(exc):
+        return False
+    cause = exc.__cause__ if isinstance(exc, RedisDatabaseError) and exc.__cause__ is not None else exc
+    said = str(cause)
+    if isinstance(cause, exceptions.BusyLoadingError | exceptions.ReadOnlyError | exceptions.ResponseError):
+        return True
+    return any(words in said for words in ("connecting to", "No master found", "max number of clients"))
 
 
 def _has_max_connections() -> bool:
     from redis import exceptions
 
     return hasattr(exceptions, "MaxConnectionsError")
+
+
+def _is_of_closed_connection(exc: BaseException) -> bool:
+    """Tell what comes of it that redis-py 8 lets a Cluster's first commands use connections that it closes."""
+    if not isinstance(exc, AttributeError | TypeError):
+        return False
+    # The connection has let go of its stream; or, since Python 3.12, the stream's transport of its event loop.
+    frames = [frame.f_code.co_name for frame, _ in walk_tb(exc.__traceback__)]
+    return frames[-1:] == ["writelines"] or "writelines" in str(exc)
 
 
 def _is_about_tls(exc: BaseException) -> bool:
@@ -175,6 +203,11 @@ def redis_errors(subject: str, secrets: Iterable[Secret] = ()) -> Generator[None
         said = Redactor(hidden).redact(" ".join(str(exc).split())).rstrip(".") or type(exc).__name__
         message = f"{subject}: {said}. {own.remedy}".rstrip()
         raise combined(own, type(exc))(message, subject=subject) from exc
+    except (AttributeError, TypeError) as exc:
+        if not _is_of_closed_connection(exc):
+            raise
+        message = f"{subject}: the connection was closed before the command. {RedisUnreachable.remedy}".rstrip()
+        raise RedisUnreachable(message, subject=subject) from exc
 
 
 def _own_class(exc: BaseException) -> type[RedisDatabaseError]:

@@ -22,6 +22,7 @@ from prefect.server.utilities.leasing import ResourceLease
 
 from prefect_integration_kit.waiting import Backoff, aretry
 
+from ._reading import in_time
 from ._scripts import SERVER_TIME, Script
 from .client import cluster_key_prefix, get_async_redis_client
 from .errors import is_transient, redis_errors
@@ -224,7 +225,7 @@ class ConcurrencyLeaseStorage(_ConcurrencyLeaseStorage):
         client: Any = self.redis_client
         names = ("record", "expires", "created")
         record, expires, created = await self._call(
-            f"lease {lease_id}", lambda: client.hmget(self._lease(lease_id), *names)
+            f"lease {lease_id}", lambda: in_time(client.hmget(self._lease(lease_id), *names), timedelta(0))
         )
         if record is None:
             return None

@@ -19,7 +19,7 @@ from ._lines import line_of
 from ._renewal import Renewals
 from ._scripts import Script
 from .client import cached
-from .connection import client_of, redis_from_url
+from .connection import client_of, redis_from_url, resent
 from .errors import RedisCommandInvalid, RedisLockNotHeld, is_transient, redis_errors
 from .settings import RedisSettings
 
@@ -167,7 +167,12 @@ class RedisLockManager(LockManager):
         return _client_of(*server, self.connection_url)
 
     def _connect(self, *, asynchronous: bool) -> Any:
-        options = {"decode_responses": True, "socket_connect_timeout": RedisSettings().connect_timeout_seconds}
+        settings = RedisSettings()
+        options = {
+            "decode_responses": True,
+            "socket_connect_timeout": settings.connect_timeout_seconds,
+            "socket_timeout": settings.answer_timeout_seconds,
+        }
         if self.connection_url is not None:
             return redis_from_url(self.connection_url, asynchronous=asynchronous, **options)
         server = {"host": self.host, "port": self.port, "db": self.db, "ssl": self.ssl}
@@ -243,7 +248,8 @@ class RedisLockManager(LockManager):
         """
         if self._renewals is not None:
             self._renewals.remove(key, holder)
-        if not self._run(_RELEASE, key, holder):
+        before = resent.count
+        if not self._run(_RELEASE, key, holder) and resent.count == before:  # else the lost answer may have said yes
             raise RedisLockNotHeld(f"The lock on {key!r} is not held by {holder!r} but by somebody else.")
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
@@ -341,6 +347,7 @@ class RedisLockManager(LockManager):
             with self._errors(key):
                 if failures:
                     raise failures.pop()
+                resent.count += 1
                 return command()
 
         return retry(once, is_transient=is_transient, backoff=self._backoff())

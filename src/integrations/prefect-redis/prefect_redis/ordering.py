@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.logging import get_logger
 from prefect.server.events.ordering import (
@@ -32,8 +32,12 @@ from prefect.server.events.ordering.memory import EventBeingProcessed
 from prefect.server.events.schemas.events import Event, ReceivedEvent
 from prefect.types._datetime import now
 
+from prefect_integration_kit.waiting import Backoff, aretry
+
+from ._reading import in_time
 from ._scripts import Script
 from .client import cluster_key_prefix, get_async_redis_client
+from .errors import is_transient, redis_errors
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -53,6 +57,8 @@ logger: logging.Logger = get_logger(__name__)
 
 IN_FLIGHT_EVENT_TIMEOUT: timedelta = timedelta(seconds=8)
 """How long `wait_for_leader` waits for a leader that is being processed."""
+
+_RETRIES = Backoff(initial_seconds=0.1, maximum_seconds=1.0, deadline_seconds=10.0)
 
 _PROCESSING = timedelta(seconds=60)
 """After this a process that said it handles an event, and died, is in nobody's way."""
@@ -78,8 +84,11 @@ end
 _BEGIN = Script(
     _PARK
     + """
--- KEYS: processing. ARGV: prefix, id, leader ('' for none), event, received, milliseconds of parking, of processing.
-if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', ARGV[7]) then return 'busy' end
+-- KEYS: processing. ARGV: prefix, id, leader ('' for none), event, received, milliseconds of parking, of processing,
+-- what this call is known by: when its answer was lost it comes again, and is not in its own way.
+if not redis.call('SET', KEYS[1], ARGV[8], 'NX', 'PX', ARGV[7]) and redis.call('GET', KEYS[1]) ~= ARGV[8] then
+    return 'busy'
+end
 if ARGV[3] == '' or redis.call('EXISTS', ARGV[1] .. 'seen:' .. ARGV[3]) == 1 then return 'go' end
 park(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 redis.call('DEL', KEYS[1])
@@ -107,19 +116,32 @@ return found
 _COMPLETE = Script(COMPLETE_PROCESSING_SCRIPT)
 _PARK_ONE = Script(_PARK + "park(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])\nreturn 1")
 _UNPARK_ONE = Script(_PARK + "unpark(ARGV[1], ARGV[2], ARGV[3])\nreturn 1")
+_PROCESS_ONE = Script("""
+-- KEYS: processing. ARGV: milliseconds of processing, what this call is known by.
+if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[1]) or redis.call('GET', KEYS[1]) == ARGV[2] then return 1 end
+return 0
+""")
 _LOST = Script("""
--- KEYS: waitlist. ARGV: prefix, until when, how many. Each lost event is given to one caller.
+-- KEYS: waitlist. ARGV: prefix, until when, how many, from when another caller may have them, what this call is known
+-- by. Each lost event is given to one caller, who has a while to handle it; then the next one gets it.
 local found = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])) do
+local function take(id)
     local event = redis.call('GET', ARGV[1] .. 'event:' .. id)
-    if event then
-        found[#found + 1] = event
-        local leader = cjson.decode(event)['follows']
-        if type(leader) == 'string' then redis.call('SREM', ARGV[1] .. 'followers:' .. leader, id) end
-        redis.call('DEL', ARGV[1] .. 'event:' .. id)
-    end
-    redis.call('ZREM', KEYS[1], id)
+    if event then found[#found + 1] = event end
+    return event
 end
+local mine = ARGV[1] .. 'taken:' .. ARGV[5]
+for _, id in ipairs(redis.call('LRANGE', mine, 0, -1)) do take(id) end
+if #found > 0 then return found end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])) do
+    if take(id) then
+        redis.call('ZADD', KEYS[1], ARGV[4], id)
+        redis.call('RPUSH', mine, id)
+    else
+        redis.call('ZREM', KEYS[1], id)
+    end
+end
+redis.call('PEXPIRE', mine, 60000)
 return found
 """)
 _LOST_AT_ONCE = 500
@@ -158,6 +180,20 @@ class CausalOrdering(_CausalOrdering):
     def _key(self, kind: str, event: UUID | Event | str = "") -> str:
         return f"{self._prefix}{kind}{f':{_id(event)}' if event else ''}"
 
+    async def _run(self, script: Script, key: str, arguments: list[Any]) -> Any:
+        """Run a script. Each may run twice with the same effect, so a lost answer does no harm."""
+        return await self._persist(lambda: script.run(self.redis, [key], arguments))
+
+    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        return await self._persist(lambda: in_time(command(), timedelta(0)))
+
+    async def _persist(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        async def once() -> Any:
+            with redis_errors(f"Redis, order of events for {self.scope!r}"):
+                return await command()
+
+        return await aretry(once, is_transient=is_transient, backoff=_RETRIES)
+
     async def record_event_as_processing(self, event: ReceivedEvent) -> bool:
         """Say that an event is being handled.
 
@@ -167,7 +203,8 @@ class CausalOrdering(_CausalOrdering):
         Returns:
             `False` if it is being handled already.
         """
-        return bool(await self.redis.set(self._key("processing", event), "1", nx=True, px=_ms(_PROCESSING)))
+        arguments = [_ms(_PROCESSING), uuid4().hex]
+        return bool(await self._run(_PROCESS_ONE, self._key("processing", event), arguments))
 
     async def event_has_started_processing(self, event: UUID | Event) -> bool:
         """Say whether an event is being handled.
@@ -175,7 +212,7 @@ class CausalOrdering(_CausalOrdering):
         Args:
             event: The event, or its id.
         """
-        return bool(await self.redis.exists(self._key("processing", event)))
+        return bool(await self._ask(lambda: self.redis.exists(self._key("processing", event))))
 
     async def forget_event_is_processing(self, event: ReceivedEvent) -> None:
         """Say that an event is not being handled any more.
@@ -183,7 +220,7 @@ class CausalOrdering(_CausalOrdering):
         Args:
             event: The event.
         """
-        await self.redis.delete(self._key("processing", event))
+        await self._ask(lambda: self.redis.delete(self._key("processing", event)))
 
     async def event_has_been_seen(self, event: UUID | Event) -> bool:
         """Say whether an event was handled.
@@ -191,7 +228,7 @@ class CausalOrdering(_CausalOrdering):
         Args:
             event: The event, or its id.
         """
-        return bool(await self.redis.exists(self._key("seen", event)))
+        return bool(await self._ask(lambda: self.redis.exists(self._key("seen", event))))
 
     async def record_event_as_seen(self, event: ReceivedEvent) -> None:
         """Say that an event was handled.
@@ -199,7 +236,7 @@ class CausalOrdering(_CausalOrdering):
         Args:
             event: The event.
         """
-        await self.redis.set(self._key("seen", event), "1", px=_ms(SEEN_EXPIRATION))
+        await self._ask(lambda: self.redis.set(self._key("seen", event), "1", px=_ms(SEEN_EXPIRATION)))
 
     async def record_follower(self, event: ReceivedEvent) -> None:
         """Park an event until the one that it follows is handled.
@@ -207,7 +244,7 @@ class CausalOrdering(_CausalOrdering):
         Args:
             event: The event; it must follow another.
         """
-        await _PARK_ONE.run(self.redis, [self._key("waitlist")], self._parking(event, _followed(event)))
+        await self._run(_PARK_ONE, self._key("waitlist"), self._parking(event, _followed(event)))
 
     def _parking(self, event: ReceivedEvent, leader: UUID | str) -> list[Any]:
         moment = event.received.timestamp()
@@ -220,7 +257,7 @@ class CausalOrdering(_CausalOrdering):
             follower: The event; it must follow another.
         """
         arguments = [self._prefix, str(follower.id), _followed(follower)]
-        await _UNPARK_ONE.run(self.redis, [self._key("waitlist")], arguments)
+        await self._run(_UNPARK_ONE, self._key("waitlist"), arguments)
 
     async def get_lost_followers(self) -> list[ReceivedEvent]:
         """Take the events whose leaders have not come for a quarter of an hour. No other process gets them, too.
@@ -229,8 +266,8 @@ class CausalOrdering(_CausalOrdering):
             The events, in the order in which they occurred.
         """
         until = (now("UTC") - PRECEDING_EVENT_LOOKBACK).timestamp()
-        arguments = [self._prefix, until, _LOST_AT_ONCE]
-        return _events(await _LOST.run(self.redis, [self._key("waitlist")], arguments))
+        arguments = [self._prefix, until, _LOST_AT_ONCE, until + _PROCESSING.total_seconds(), uuid4().hex]
+        return _events(await self._run(_LOST, self._key("waitlist"), arguments))
 
     async def followers_by_id(self, follower_ids: list[UUID]) -> list[ReceivedEvent]:
         """Read parked events.
@@ -243,7 +280,8 @@ class CausalOrdering(_CausalOrdering):
         """
         if not follower_ids:
             return []
-        found: list[Any] = await self.redis.mget([self._key("event", each) for each in follower_ids])
+        keys = [self._key("event", each) for each in follower_ids]
+        found: list[Any] = await self._ask(lambda: self.redis.mget(keys))
         return _events([event for event in found if event is not None])
 
     async def get_followers(self, leader: ReceivedEvent) -> list[ReceivedEvent]:
@@ -256,7 +294,7 @@ class CausalOrdering(_CausalOrdering):
             The events, in the order in which they occurred.
         """
         client: Any = self.redis
-        ids = await client.smembers(self._key("followers", leader))
+        ids = await self._ask(lambda: client.smembers(self._key("followers", leader)))
         return await self.followers_by_id([UUID(each) for each in ids])
 
     async def complete_event_and_get_followers(self, event: ReceivedEvent) -> list[ReceivedEvent]:
@@ -269,7 +307,7 @@ class CausalOrdering(_CausalOrdering):
             Its followers, in the order in which they occurred.
         """
         arguments = [self._prefix, str(event.id), _leader(event), _ms(SEEN_EXPIRATION)]
-        return _events(await _COMPLETE.run(self.redis, [self._key("processing", event)], arguments))
+        return _events(await self._run(_COMPLETE, self._key("processing", event), arguments))
 
     @asynccontextmanager
     async def event_is_processing(self, event: ReceivedEvent) -> AsyncGenerator[EventProcessingCompletion, None]:
@@ -339,8 +377,8 @@ class CausalOrdering(_CausalOrdering):
             self._log(event, "has exceeded the maximum recursion depth %s", MAX_DEPTH_OF_PRECEDING_EVENT)
             raise MaxDepthExceeded(event)
         leader = _waits_for(event)
-        arguments = [*self._parking(event, leader), _ms(_PROCESSING)]
-        answer = await _BEGIN.run(self.redis, [self._key("processing", event)], arguments)
+        arguments = [*self._parking(event, leader), _ms(_PROCESSING), uuid4().hex]
+        answer = await self._run(_BEGIN, self._key("processing", event), arguments)
         if answer == "busy":
             self._log(event, "is already being processed")
             raise EventBeingProcessed(event)

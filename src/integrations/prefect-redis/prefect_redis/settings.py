@@ -22,6 +22,14 @@ class RedisSettings(PrefectBaseSettings):
     connect_timeout_seconds: float = Field(
         default=10.0, gt=0, description="Seconds that connecting may take before it counts as failed."
     )
+    answer_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description=(
+            "Seconds after which a command that does not wait for anything counts as failed when no answer comes. "
+            "A block's own `socket_timeout` goes before it."
+        ),
+    )
     lock_lease_seconds: float = Field(
         default=30.0,
         gt=0,

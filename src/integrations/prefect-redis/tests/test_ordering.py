@@ -166,6 +166,21 @@ async def test_lost_followers_are_given_to_one_process(order: CausalOrdering) ->
     assert handler.handled == [old.id]
 
 
+async def test_lost_followers_come_again_when_whoever_took_them_died(
+    order: CausalOrdering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = event(uuid4(), received=datetime.now(timezone.utc) - timedelta(minutes=20))
+    await order.record_follower(old)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_PROCESSING", timedelta(0))  # for so long it has them to itself
+        assert [each.id for each in await order.get_lost_followers()] == [old.id]
+    (again,) = await order.get_lost_followers()
+    assert await order.get_lost_followers() == []
+    handler = Handler(order)
+    await handler(again)
+    assert handler.handled == [old.id]
+
+
 async def test_waiting_for_a_leader_that_is_done_meanwhile(order: CausalOrdering) -> None:
     leader = event()
     follower = event(leader.id, 1)
