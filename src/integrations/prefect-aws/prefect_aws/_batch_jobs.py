@@ -22,10 +22,11 @@ from ._batch_results import (
     parts,
     result_of,
 )
+from ._clients import client_for
 from ._log_tail import LogTail
-from ._remote_work import RemoteWork, persist
+from ._remote_work import ASK_ONCE, RemoteWork, perhaps_done, persist, was_refused
 from .credentials import AwsCredentials, ClientType
-from .errors import AwsError, AwsInvalidRequest, AwsJobFailed, AwsNotFound, AwsThrottled, aws_errors
+from .errors import AwsError, AwsInvalidRequest, AwsJobFailed, AwsNotFound, aws_errors
 
 # https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html
 MAX_DESCRIBED = 100
@@ -107,7 +108,7 @@ class BatchJobs(RemoteWork[list[BatchJobResult]]):
 
     def may_start_again(self, error: Exception) -> bool:
         """Only when Batch said no: after a lost answer the job may be there, and Batch knows no idempotency key."""
-        return isinstance(error, AwsThrottled)
+        return was_refused(error)
 
     def look(self) -> bool:
         """Describe the jobs that have not ended, 100 at a time, and tell what is new."""
@@ -266,8 +267,8 @@ def submit(credentials: AwsCredentials, request: Mapping[str, Any]) -> str:
     """Submit a job once, and return its ID."""
     logger = run_logger(__name__)
     logger.info("Submitting Batch job %s to queue %s", request["jobName"], request["jobQueue"])
-    client = credentials.get_client(ClientType.BATCH)
-    with aws_errors(_submission(request)):
+    client = client_for(credentials, ClientType.BATCH, config=ASK_ONCE)
+    with perhaps_done("It may have been submitted: look into the queue first."), aws_errors(_submission(request)):
         answer = client.submit_job(**request)
     job_id = str(answer["jobId"])
     logger.info("Submitted Batch job %s with id %s", request["jobName"], job_id)

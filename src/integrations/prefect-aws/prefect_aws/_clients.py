@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_integration_kit import kept
 from prefect_integration_kit.kept import SharedValues
 
+from ._whole_answers import want_whole_answers
 from .errors import aws_errors
 
 if TYPE_CHECKING:
@@ -136,4 +137,6 @@ def _build(credentials: Credentials, key: bytes, service: str, defaults: Mapping
     identity = _identity(credentials, key)
     with aws_errors(f"AWS service {service!r}"), identity.lock:
         session: Any = identity.session
-        return session.client(service, region_name=credentials.region_name or session.region_name, **parameters)
+        client = session.client(service, region_name=credentials.region_name or session.region_name, **parameters)
+    want_whole_answers(client)
+    return client

@@ -268,7 +268,8 @@ class SqsQueue:
         except AwsError as exc:
             if not is_passing(exc):
                 raise
-            refused.update({int(name): reasons.get(name, str(exc)) for name in left})
+            why = str(exc).removeprefix(f"{self.subject}: ").rstrip(".")
+            refused.update({int(name): reasons.get(name, why) for name in left})
         return accepted
 
 

@@ -32,7 +32,7 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 from ._batch_block import BatchJob, BatchJobRun
 from ._batch_jobs import BatchJobs, submission, submit
 from ._batch_results import BatchAttempt, BatchJobResult
-from ._remote_work import Patience, arun, await_end, run, wait
+from ._remote_work import Patience, arun, await_end, run, start_once, wait
 from .credentials import AwsCredentials
 
 __all__ = [
@@ -58,7 +58,8 @@ def _submit(
     aws_credentials: AwsCredentials,
     options: dict[str, Any],
 ) -> str:
-    return submit(aws_credentials, submission(job_name, job_queue, job_definition, options))
+    request = submission(job_name, job_queue, job_definition, options)
+    return start_once(lambda: submit(aws_credentials, request), _clock)
 
 
 @task

@@ -10,6 +10,8 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, apoll, poll
 
+from ._clients import client_for
+from ._remote_work import ASK_ONCE, perhaps_done, start_once
 from .credentials import AwsCredentials
 from .errors import (
     AwsConnectionFailed,
@@ -249,9 +251,14 @@ class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgu
         request: dict[str, Any] = {"JobName": self.job_name}
         if self.arguments is not None:
             request["Arguments"] = self.arguments
-        client = self.aws_credentials.get_client("glue")
-        with aws_errors(f"Glue job {self.job_name!r}"):
-            job_id = str(client.start_job_run(**request)["JobRunId"])
+        client = client_for(self.aws_credentials, "glue", config=ASK_ONCE)
+
+        def ask() -> str:
+            unsure = perhaps_done("A run may have been started: look at the job's runs first.")
+            with unsure, aws_errors(f"Glue job {self.job_name!r}"):
+                return str(client.start_job_run(**request)["JobRunId"])
+
+        job_id = start_once(ask, _clock)
         self.logger.info("Started Glue job %s, run %s", self.job_name, job_id)
         return GlueJobRun(
             job_name=self.job_name,

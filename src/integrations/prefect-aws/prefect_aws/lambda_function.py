@@ -44,8 +44,10 @@ from pydantic import Field
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._clients import client_for
+from ._remote_work import ASK_ONCE, perhaps_done, start_once
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest, aws_errors
 
@@ -54,7 +56,9 @@ InvocationType = Literal["RequestResponse", "Event", "DryRun"]
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html: base64 text of at most 3583 bytes
 _MAX_CLIENT_CONTEXT_BYTES = 3583
 # A function runs for 900 seconds at most. botocore gives up after 60 by default and then invokes it a second time.
-_CLIENT_CONFIG = {"read_timeout": 910, "tcp_keepalive": True}
+_CLIENT_CONFIG = {"read_timeout": 910, "tcp_keepalive": True, **ASK_ONCE}
+
+_clock: Clock = SYSTEM_CLOCK
 
 
 class LambdaFunction(QuickKey, Block):
@@ -112,8 +116,12 @@ class LambdaFunction(QuickKey, Block):
             request["ClientContext"] = _encoded(client_context, subject)
         client = client_for(self.aws_credentials, "lambda", config=_CLIENT_CONFIG)
         run_logger(__name__).info("Invoking %s (%s)", subject, invocation_type)
-        with aws_errors(subject):
-            response: dict[str, Any] = client.invoke(**request)
+
+        def ask() -> dict[str, Any]:
+            with perhaps_done("The function may have run."), aws_errors(subject):
+                return client.invoke(**request)
+
+        response = start_once(ask, _clock)
         if fault := response.get("FunctionError"):
             run_logger(__name__).warning(
                 "%s ended in an error (%s). The response's Payload says which.", subject, fault
@@ -155,7 +163,9 @@ class LambdaFunction(QuickKey, Block):
 
         A function that fails is no error here: the response then has the key `FunctionError`, its payload describes
         the failure, and a warning is logged. The read time-out of the client is 910 seconds, longer than any function
-        may run, unless the credentials block's `config` has another: after a time-out boto3 invokes the function again.
+        may run, unless the credentials block's `config` has another. When Lambda refuses the request for a passing
+        reason it is sent again, some times; when no answer comes it is not, since the function may have run. `retries`
+        in the block's `config` lets boto3 repeat it all the same.
 
         Args:
             payload: What the function receives, as JSON.
@@ -172,6 +182,7 @@ class LambdaFunction(QuickKey, Block):
         Raises:
             AwsNotFound: If there is no such function, version or alias.
             AwsInvalidRequest: If the client context is too long or AWS refuses the payload.
+            AwsConnectionFailed: If the answer was lost. The function may have run.
         """
         return self._invoke(payload, invocation_type, tail, client_context)
 

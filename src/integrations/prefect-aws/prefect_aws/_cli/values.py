@@ -151,13 +151,20 @@ def log_retention(days: int) -> None:
 def api_url(value: str) -> str:
     """Check the URL of the Prefect API."""
     value = value.strip().rstrip("/")
-    parts = urlsplit(value)
-    if parts.username or parts.password:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 - reading it is the check
+    except ValueError:  # its text has the address in it, and so a password
+        raise CommandFailed(
+            "--prefect-api-url is no URL such as https://prefect.example.org/api, as `prefect config view` shows it."
+        ) from None
+    if "@" in value:  # also behind the host, where a password ends up that has a `/` in it
         raise CommandFailed(
             "--prefect-api-url has a user name or password in it, which everybody who may read the task definition "
             "would see. Give --prefect-auth-string instead."
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    is_one_word = value.isprintable() and " " not in value
+    if parts.scheme not in ("http", "https") or not is_one_word or (parts.hostname or "-").startswith("-"):
         raise CommandFailed(
             f"--prefect-api-url is {value!r}; it must be a URL such as https://prefect.example.org/api, as "
             "`prefect config view` shows it."
