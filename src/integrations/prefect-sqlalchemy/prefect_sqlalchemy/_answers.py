@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, cast
 
@@ -11,9 +12,11 @@ from .errors import (
     DatabaseAccessDenied,
     DatabaseArgumentInvalid,
     DatabaseBusy,
+    DatabaseCertificateRefused,
     DatabaseConstraintViolated,
     DatabaseDriverMissing,
     DatabaseError,
+    DatabaseFull,
     DatabaseNotFound,
     DatabaseStatementFailed,
     DatabaseTableNotFound,
@@ -37,6 +40,7 @@ _BY_STATE: dict[str, type[DatabaseError]] = {
     "23": DatabaseConstraintViolated,
     "08": DatabaseUnreachable,
     "57P": DatabaseUnreachable,
+    "53100": DatabaseFull,
     "53": DatabaseBusy,
     "55P03": DatabaseBusy,
     "40": DatabaseBusy,
@@ -46,12 +50,14 @@ _BY_NUMBER: dict[int, type[DatabaseError]] = {
     **dict.fromkeys((1044, 1045, 1142, 1143, 1227, 1698), DatabaseAccessDenied),
     1049: DatabaseNotFound,
     **dict.fromkeys((1051, 1146), DatabaseTableNotFound),
+    **dict.fromkeys((1021, 1114), DatabaseFull),
+    2026: DatabaseCertificateRefused,
     **dict.fromkeys((1040, 1203, 1205, 1213), DatabaseBusy),
     **dict.fromkeys((2002, 2003, 2005, 2006, 2013, 1053), DatabaseUnreachable),
 }
 _UNREACHABLE = "|".join(
     (
-        r"connection (refused|reset|timed out|timeout expired)",
+        r"connection (refused|reset|timed out)|timeout expired",
         r"connection (is|was|already) closed",
         r"could not (connect|translate|receive)",
         r"can't (connect|create a connection)",
@@ -59,8 +65,17 @@ _UNREACHABLE = "|".join(
         r"server closed the connection|starting up",
     )
 )
+_NO_TRUST = "|".join(
+    (
+        r"certificate verify failed|root certificate file|does not match host name",
+        r"ssl error:|\[ssl: |server does not support ssl|refuses ssl|tlsv1 alert",
+    )
+)
+_FULL = r"database or disk is full|no space left on device|could not extend file"
 # What drivers say where they give no code, the most certain first.
 _BY_WORDS: tuple[tuple[type[DatabaseError], str], ...] = (
+    (DatabaseCertificateRefused, _NO_TRUST),
+    (DatabaseFull, _FULL),
     (DatabaseAccessDenied, r"password authentication failed|no password supplied|access denied|permission denied"),
     (DatabaseNotFound, r'database ".*" does not exist|unable to open database file|unknown database'),
     (DatabaseTableNotFound, r"no such table|relation .* does not exist|table with name .* does not exist"),
@@ -82,7 +97,9 @@ def classify(exc: BaseException) -> type[DatabaseError] | None:
     if isinstance(exc, sa.TimeoutError):
         return DatabaseBusy
     root = type(exc).__module__.partition(".")[0]
-    is_network = isinstance(exc, OSError) and not isinstance(exc, FileNotFoundError | FileExistsError)
+    is_network = isinstance(exc, OSError | asyncio.TimeoutError) and not isinstance(
+        exc, FileNotFoundError | FileExistsError
+    )
     if not (isinstance(exc, sa.SQLAlchemyError) or root in _DRIVERS or is_network):
         return None
     by_code = _by_code(_origin(exc))

@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -21,9 +21,10 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, aretry
 
 from . import _inserts, _statements
 from ._answers import is_transient
-from ._engines import Target, checked_out
+from ._engines import ROLLED_BACK, Target, checked_out, roll_back
 from ._rows import Reading
 from ._sync_database import refusal
+from .errors import DatabaseError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult, Row
@@ -198,7 +199,7 @@ class AsyncDatabase:
     ) -> CursorResult[Any]:
         """Execute a statement, and commit it."""
         _statements.checked(operation, parameters)
-        with self.target.errors("The transaction was rolled back" if not is_plain_read(operation) else ""):
+        with self.target.writing(operation, options):
             return await self._once(options, lambda c: _statements.executed(c, operation, parameters))
 
     async def execute_many(self, operation: str, seq_of_parameters: Any, options: dict[str, Any]) -> CursorResult[Any]:
@@ -206,6 +207,8 @@ class AsyncDatabase:
         rows = _statements.checked_many(operation, seq_of_parameters)
         try:
             return await self._once(options, lambda c: _statements.executed_many(c, operation, rows))
+        except DatabaseError:
+            raise  # of connecting or committing
         except Exception as exc:
             found = None
             if _inserts.is_of_a_row(exc):
@@ -219,7 +222,7 @@ class AsyncDatabase:
 
     async def insert_many(self, plan: _inserts.InsertPlan) -> int:
         """Insert rows, all or none."""
-        with self.target.errors("The transaction was rolled back"):
+        with self.target.errors(ROLLED_BACK):
             return await self._once({}, lambda c: _inserts.insert_all(c, plan, self.refused), is_several=True)
 
     async def read_whole(
@@ -234,10 +237,15 @@ class AsyncDatabase:
             return list(result.fetchall()), names
 
         with self.target.errors():
-            return await self._once(options, body)
+            return await self._once(options, body, only_read=is_plain_read(operation))
 
     async def _once(
-        self, execution_options: dict[str, Any], body: Callable[[Connection], T], *, is_several: bool = False
+        self,
+        execution_options: dict[str, Any],
+        body: Callable[[Connection], T],
+        *,
+        is_several: bool = False,
+        only_read: bool = False,
     ) -> T:
         """Run a body in a transaction of its own; it may execute several statements if that is said."""
         choices = _statements.choices_of(execution_options)
@@ -245,7 +253,8 @@ class AsyncDatabase:
         async with self.connection() as connection:
             if options:
                 await connection.execution_options(**options)
-            return await _stoppable(connection, _in_transaction, body, choices.commits, is_several)
+            committing = self.target.committing(only_read=only_read)
+            return await _stoppable(connection, _in_transaction, body, choices.commits, is_several, committing)
 
     # Rows
 
@@ -256,7 +265,9 @@ class AsyncDatabase:
         parameters: Any = statement.parameters
         with self.target.errors():
             rows = await self._once(
-                dict(statement.options), lambda c: _statements.all_rows(c, statement.operation, parameters)
+                dict(statement.options),
+                lambda c: _statements.all_rows(c, statement.operation, parameters),
+                only_read=is_plain_read(statement.operation),
             )
         return Given(rows)
 
@@ -274,9 +285,10 @@ class AsyncDatabase:
             def end(succeeded: bool) -> None:
                 if transaction.is_active:
                     if succeeded and choices.commits:
-                        transaction.commit()
+                        with self.target.committing(only_read=is_plain_read(statement.operation)):
+                            transaction.commit()
                     else:
-                        transaction.rollback()
+                        roll_back(transaction)
 
             return Reading(result, end)
 
@@ -304,9 +316,9 @@ class AsyncDatabase:
                 try:
                     yield connection
                 except BaseException:
-                    await await_to_end(connection.run_sync(lambda _: transaction.rollback()))
+                    await await_to_end(connection.run_sync(lambda _: roll_back(transaction)))
                     raise
-                with self.target.errors("The transaction was rolled back"):
+                with self.target.committing():
                     await connection.run_sync(lambda _: transaction.commit())
         finally:
             await await_to_end(connection.close())
@@ -347,16 +359,23 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _in_transaction(connection: Connection, body: Callable[[Connection], T], commits: bool, is_several: bool) -> T:
+def _in_transaction(
+    connection: Connection,
+    body: Callable[[Connection], T],
+    commits: bool,
+    is_several: bool,
+    committing: AbstractContextManager[None],
+) -> T:
     # One statement is no transaction of SQLite's own, in which there could be no VACUUM or PRAGMA.
     transaction = _statements.begin(connection) if is_several or not commits else connection.begin()
     try:
         done = body(connection)
     except BaseException:
-        transaction.rollback()
+        roll_back(transaction)
         raise
     if commits:
-        transaction.commit()
+        with committing:
+            transaction.commit()
     else:
         transaction.rollback()
     return done

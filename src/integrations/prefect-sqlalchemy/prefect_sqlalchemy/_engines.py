@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from prefect.logging import get_logger
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import StaticPool
 
+from prefect_integration_kit.sql_statements import first_word, is_plain_read
 from prefect_integration_kit.waiting import Backoff
 
+from ._answers import classify
 from ._urls import missing_driver, secrets_of, shown, subject_of, without_secret_options
-from .errors import DatabaseArgumentInvalid, DatabaseBusy, database_errors
+from .errors import DatabaseArgumentInvalid, DatabaseBusy, DatabaseUnreachable, database_errors
 from .settings import SqlAlchemySettings
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ _LOOK_SECONDS = 0.05
 # The argument by which a driver ends a connection attempt that nobody answers; others have a default of their own.
 _TIMEOUTS = {"psycopg2": "connect_timeout", "psycopg": "connect_timeout", "mysqldb": "connect_timeout"}
 _IN_PROCESS = frozenset({"sqlite", "duckdb"})
+_DEFINITIONS_COMMIT = frozenset({"mysql", "mariadb", "oracle"})  # by themselves, whatever transaction they are in
+_DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"})
+
+ROLLED_BACK = "The transaction was rolled back"
+UNKNOWN = "It is not known whether the transaction was committed: look before you repeat it"
 
 
 class Target:
@@ -57,6 +64,38 @@ class Target:
     def errors(self, note: str = "", row: int | None = None) -> AbstractContextManager[None]:
         """Translate what is raised within; see `database_errors`."""
         return database_errors(self.subject, self.secrets, note, row)
+
+    @contextmanager
+    def committing(self, *, only_read: bool = False) -> Generator[None, None, None]:
+        """Translate what a commit raises: if the connection breaks meanwhile, nobody knows whether it was done.
+
+        Args:
+            only_read: Whether there is nothing that could have been kept.
+        """
+        try:
+            yield
+        except Exception as exc:
+            note = "" if only_read else UNKNOWN if classify(exc) is DatabaseUnreachable else ROLLED_BACK
+            with self.errors(note):
+                raise
+
+    @contextmanager
+    def writing(self, operation: str, options: Mapping[str, Any]) -> Generator[None, None, None]:
+        """Translate what a statement and its commit raise, and say what became of it.
+
+        Args:
+            operation: The statement.
+            options: Its execution options.
+        """
+        commits_itself = options.get("isolation_level") == "AUTOCOMMIT" or (
+            self.url.get_backend_name() in _DEFINITIONS_COMMIT and first_word(operation) in _DEFINITIONS
+        )
+        if commits_itself:
+            with self.committing(only_read=is_plain_read(operation)):
+                yield
+            return
+        with self.errors("" if is_plain_read(operation) else ROLLED_BACK):
+            yield
 
     def engine(self, **options: Any) -> Engine:
         """Make an engine; it connects when it is first used.
@@ -156,6 +195,33 @@ def checked_out(engine: Engine) -> int:
     """
     count: Callable[[], int] | None = getattr(engine.pool, "checkedout", None)
     return max(0, count()) if count else 0
+
+
+def roll_back(transaction: Any) -> None:
+    """Roll back because of an error, which must not be hidden by another: where the line is broken, the server does it.
+
+    Args:
+        transaction: A transaction of SQLAlchemy.
+    """
+    try:
+        transaction.rollback()
+    except Exception:  # noqa: BLE001 - the error that it is rolled back for says what happened
+        with suppress(Exception):
+            transaction.connection.invalidate()
+
+
+def drop(connection: Connection) -> None:
+    """Give a connection back because of an error, which must not be hidden by another.
+
+    Args:
+        connection: The connection; whatever was begun on it is rolled back.
+    """
+    try:
+        connection.close()
+    except Exception:  # noqa: BLE001 - the error that it is dropped for says what happened
+        with suppress(Exception):
+            connection.invalidate()
+            connection.close()
 
 
 @contextmanager

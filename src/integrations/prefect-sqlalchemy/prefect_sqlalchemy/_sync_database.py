@@ -15,7 +15,7 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, retry
 
 from . import _inserts, _statements
 from ._answers import is_transient
-from ._engines import Target, checked_out, interrupting
+from ._engines import ROLLED_BACK, Target, checked_out, drop, interrupting, roll_back
 from ._rows import HeldRows, Reading
 from .errors import DatabaseError, translated
 
@@ -94,7 +94,7 @@ class SyncDatabase:
     ) -> CursorResult[Any]:
         """Execute a statement, and commit it."""
         _statements.checked(operation, parameters)
-        with self.target.errors("The transaction was rolled back" if not is_plain_read(operation) else ""):
+        with self.target.writing(operation, options):
             return self._once(options, lambda c: _statements.executed(c, operation, parameters), stop)
 
     def execute_many(
@@ -108,6 +108,8 @@ class SyncDatabase:
         rows = _statements.checked_many(operation, seq_of_parameters)
         try:
             return self._once(options, lambda c: _statements.executed_many(c, operation, rows), stop)
+        except DatabaseError:
+            raise  # of connecting or committing
         except Exception as exc:
             found = None
             if _inserts.is_of_a_row(exc):
@@ -126,7 +128,7 @@ class SyncDatabase:
             return _inserts.insert_all(connection, plan, self.refused)
 
         try:
-            with self.target.errors("The transaction was rolled back"):
+            with self.target.errors(ROLLED_BACK):
                 return self._once({}, body, stop, is_several=True)
         except DatabaseError as exc:
             if plan.refused_chunk is None:
@@ -153,7 +155,7 @@ class SyncDatabase:
             return list(result.fetchall()), names
 
         with self.target.errors():
-            return self._once(options, body, stop)
+            return self._once(options, body, stop, only_read=is_plain_read(operation))
 
     def _once(
         self,
@@ -162,6 +164,7 @@ class SyncDatabase:
         stop: threading.Event | None,
         *,
         is_several: bool = False,
+        only_read: bool = False,
     ) -> T:
         """Run a body in a transaction of its own; it may execute several statements if that is said."""
         choices = _statements.choices_of(execution_options)
@@ -178,10 +181,11 @@ class SyncDatabase:
                 with interrupting(connection, stop):
                     done = body(connection)
             except BaseException:
-                transaction.rollback()
+                roll_back(transaction)
                 raise
             if choices.commits and not (stop and stop.is_set()):
-                transaction.commit()
+                with self.target.committing(only_read=only_read):
+                    transaction.commit()
             else:
                 transaction.rollback()
             return done
@@ -219,15 +223,16 @@ class SyncDatabase:
                 if not whole and not choices.streams and choices.commits and _statements.buffers(connection):
                     transaction.commit()  # what a function has written is seen at once
         except BaseException:
-            connection.close()
+            drop(connection)
             raise
 
         def end(succeeded: bool) -> None:
             if transaction.is_active:
                 if succeeded and choices.commits:
-                    transaction.commit()
+                    with self.target.committing(only_read=is_plain_read(statement.operation)):
+                        transaction.commit()
                 else:
-                    transaction.rollback()
+                    roll_back(transaction)
 
         def release(held: HeldRows) -> None:
             connection.close()
@@ -268,9 +273,9 @@ class SyncDatabase:
             try:
                 yield connection
             except BaseException:
-                transaction.rollback()
+                roll_back(transaction)
                 raise
-            with self.target.errors("The transaction was rolled back"):
+            with self.target.committing():
                 transaction.commit()
 
     # The end
@@ -319,7 +324,7 @@ def refusal(target: Target, exc: Exception, row: int | None, where: str) -> Exce
         where: Which rows it may be, if no one is known.
     """
     place = f"Row {row} (from 0) was refused" if row is not None else f"One of {where} was refused" if where else ""
-    note = ". ".join(part for part in (place, "The transaction was rolled back") if part)
+    note = ". ".join(part for part in (place, ROLLED_BACK) if part)
     return translated(exc, target.subject, list(target.secrets), note=note, row=row) or exc
 
 

@@ -113,7 +113,7 @@ def is_async(url: URL) -> bool | None:
     try:
         dialect = url.get_dialect()
         return None if dialect.driver == "psycopg" else bool(getattr(dialect, "is_async", False))
-    except sa.NoSuchModuleError:
+    except (sa.NoSuchModuleError, ValueError):  # the latter of two `+` in a name
         raise DatabaseUrlUnsupported(
             f"SQLAlchemy has no dialect {name!r}. {DatabaseUrlUnsupported.remedy}", subject=shown(url)
         ) from None
@@ -177,7 +177,10 @@ def shown(url: URL | str) -> str:
             url = make_url(url)
         except (sa.ArgumentError, ValueError, TypeError):
             return MASK
-    query = {name: MASK if _SOUNDS_SECRET.search(name) else value for name, value in url.query.items()}
+    # An `@` there comes of a password with `?` in it that was not encoded.
+    query = {
+        name: MASK if _SOUNDS_SECRET.search(name) or "@" in str(value) else value for name, value in url.query.items()
+    }
     return _text(url.set(query=query))
 
 

@@ -6,12 +6,14 @@
     ├── DatabaseDriverMissing (ImportError)
     ├── DatabaseArgumentInvalid (ValueError)     of a method of the connectors
     ├── DatabaseUnreachable (ConnectionError)    also a connection that broke
+    │   └── DatabaseCertificateRefused           TLS that is not trusted, or not to be had
     ├── DatabaseNotFound (LookupError)
     ├── DatabaseAccessDenied (PermissionError)   wrong password, or no right to do that
     ├── DatabaseBusy                             no connection or lock to be had in time
     └── DatabaseStatementFailed
         ├── DatabaseTableNotFound (LookupError)
-        └── DatabaseConstraintViolated
+        ├── DatabaseConstraintViolated
+        └── DatabaseFull
 
 `database_errors` is the only place where the exceptions of SQLAlchemy and the drivers are translated. What it raises is
 an instance of one of these classes and also of the other's own class, with its attributes: code that catches
@@ -30,10 +32,12 @@ __all__ = [
     "DatabaseAccessDenied",
     "DatabaseArgumentInvalid",
     "DatabaseBusy",
+    "DatabaseCertificateRefused",
     "DatabaseConstraintViolated",
     "DatabaseDriverMismatch",
     "DatabaseDriverMissing",
     "DatabaseError",
+    "DatabaseFull",
     "DatabaseNotFound",
     "DatabaseStatementFailed",
     "DatabaseTableNotFound",
@@ -81,6 +85,15 @@ class DatabaseUnreachable(DatabaseError, ConnectionError):
     remedy = "Check host and port, that the server runs, and the network's way to it."
 
 
+class DatabaseCertificateRefused(DatabaseUnreachable):
+    """The server's certificate is not trusted, is of another host or has expired; or the server speaks no TLS."""
+
+    remedy = (
+        "Check which CA the driver trusts (such as `sslrootcert`), that the certificate names this host and is in "
+        "date, and the clock of this machine."
+    )
+
+
 class DatabaseNotFound(DatabaseError, LookupError):
     """The server has no database of this name, or its file cannot be opened."""
 
@@ -111,6 +124,12 @@ class DatabaseTableNotFound(DatabaseStatementFailed, LookupError):
 
 class DatabaseConstraintViolated(DatabaseStatementFailed):
     """A row does not fit a constraint of its table."""
+
+
+class DatabaseFull(DatabaseStatementFailed):
+    """The disk of the database, its file or its table can hold no more."""
+
+    remedy = "Make room on the disk of the database, or raise the limit that it has."
 
 
 @contextmanager

@@ -13,6 +13,8 @@ import warnings
 import cloudpickle
 import pytest
 from prefect import flow, task
+from sqlalchemy import event
+from sqlalchemy.pool import NullPool
 
 from prefect_integration_kit.waiting import apoll, poll
 from prefect_integration_tests.imports import modules_loaded_by
@@ -90,11 +92,15 @@ def test_each_loop_has_an_engine_which_is_disposed_at_its_end(url_of, driver):
         assert (await connector.fetch_one("SELECT 1"))[0] == 1
         engines.append(connector.get_engine())
         assert connector.get_engine() is engines[-1]
-        assert engines[-1].sync_engine.pool.checkedin() == 1
+        assert kept() in (1, None)
+
+    def kept() -> int | None:
+        pool = engines[-1].sync_engine.pool
+        return None if isinstance(pool, NullPool) else pool.checkedin()  # of SQLite until SQLAlchemy 2.0.38
 
     for _ in range(2):
         asyncio.run(use())
-        assert engines[-1].sync_engine.pool.checkedin() == 0
+        assert kept() in (0, None)
     thread = threading.Thread(target=lambda: asyncio.run(use()))
     thread.start()
     thread.join()
@@ -222,12 +228,10 @@ async def test_a_statement_that_nobody_waits_for_is_stopped(url_of, driver, meth
 async def test_a_statement_of_the_async_connector_is_stopped(url_of, driver):
     connector = AsyncSqlAlchemyConnector(connection_info=url_of(driver))
     query = SLOW["sqlite" if driver == "aiosqlite" else "pymysql" if driver == "aiomysql" else "psycopg2"]
+    begun = asyncio.Event()
+    event.listen(connector.get_engine().sync_engine, "before_cursor_execute", lambda *_: begun.set())
     work = asyncio.ensure_future(connector.fetch_one(query))
-
-    async def look():
-        return True if connector._database.in_use() else None
-
-    await apoll(look, subject="The start", interval_seconds=0.02, timeout_seconds=10)
+    await asyncio.wait_for(begun.wait(), 10)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(work, 10)
