@@ -21,7 +21,13 @@ from prefect_integration_kit.redact import Redactor, secrets_in
 from prefect_integration_kit.sql import FetchStopped
 
 from ._query_tags import query_url, run_tag, tagged
-from .errors import SnowflakeError, SnowflakeInvalidRequest, SnowflakeQueryTimeout, snowflake_errors
+from .errors import (
+    SnowflakeError,
+    SnowflakeInvalidRequest,
+    SnowflakeQueryTimeout,
+    is_broken_answer,
+    snowflake_errors,
+)
 from .settings import SnowflakeSettings
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ _FIRST_LOOK_SECONDS = 0.01
 _NO_DATA_SECONDS = 60.0
 _JOIN_SECONDS = 0.05
 _SUBMISSION_SECONDS = 1.0
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -146,13 +153,13 @@ def execute(
     untyped: Any = cursor
     given = tagged(options, surroundings.tag, surroundings.session_parameters)
     deadline = _deadline(given.pop("timeout", None))
+    has_id = _name_request(given)
     if runs_directly(operation, given):
-        _run_directly(
-            cursor, operation, lambda: untyped.execute(operation, parameters, **given), surroundings, stop, deadline
-        )
+        call = _Direct(cursor, operation, surroundings, has_id=has_id)
+        _run_directly(call, lambda: untyped.execute(operation, parameters, **given), stop, deadline)
         return
     given["_exec_async"] = True
-    submission = _Direct(cursor, operation, surroundings, is_submission=True)
+    submission = _Direct(cursor, operation, surroundings, is_submission=True, has_id=has_id)
     try:
         submission.run(lambda: untyped.execute(operation, parameters, **given), stop, deadline)
         query_id = _known_id(cursor)
@@ -189,7 +196,22 @@ def execute_many(
         FetchStopped: If `stop` was set.
     """
     given = tagged({}, surroundings.tag, surroundings.session_parameters)
-    _run_directly(cursor, operation, lambda: cursor.executemany(operation, sequence, **given), surroundings, stop, None)
+    call = _Direct(cursor, operation, surroundings)
+    _run_directly(call, lambda: cursor.executemany(operation, sequence, **given), stop, None)
+
+
+def _name_request(options: dict[str, Any]) -> bool:
+    """Give the request of a statement an ID, by which Snowflake knows it again; say whether it has one.
+
+    Args:
+        options: Options of the cursor's `execute`, which are changed.
+    """
+    try:
+        from snowflake.connector._utils import REQUEST_ID_STATEMENT_PARAM_NAME as NAME
+    except ImportError:  # the connector does not take IDs of others
+        return False
+    options["_statement_params"] = {NAME: str(uuid.uuid4()), **(options.get("_statement_params") or {})}
+    return True
 
 
 def _deadline(timeout: Any) -> float | None:
@@ -200,31 +222,40 @@ def _deadline(timeout: Any) -> float | None:
     return time.monotonic() + timeout if timeout else None
 
 
-def _run_directly(
-    cursor: SnowflakeCursor,
-    operation: str,
-    call: Callable[[], Any],
-    surroundings: Surroundings,
-    stop: threading.Event,
-    deadline: float | None,
-) -> None:
-    _Direct(cursor, operation, surroundings).run(call, stop, deadline)
+def _run_directly(call: _Direct, work: Callable[[], Any], stop: threading.Event, deadline: float | None) -> None:
+    call.run(work, stop, deadline)
+    cursor = call.cursor
     if cursor.sfqid:
-        url = query_url(surroundings.account, cursor.sfqid)
+        url = query_url(call.surroundings.account, cursor.sfqid)
         run_logger(__name__).debug("Executed query %s: %s", cursor.sfqid, url)
 
 
 class _Direct:
-    """A call of the cursor that blocks: it is made in a thread, and this one waits."""
+    """A call of the cursor that blocks: it is made in a thread, and this one waits.
+
+    Args:
+        cursor: The cursor.
+        operation: The statement.
+        surroundings: What it runs in.
+        is_submission: Whether it is answered at once.
+        has_id: Whether its request has an ID of ours, so that it can be sent again without being done twice.
+    """
 
     def __init__(
-        self, cursor: SnowflakeCursor, operation: str, surroundings: Surroundings, *, is_submission: bool = False
+        self,
+        cursor: SnowflakeCursor,
+        operation: str,
+        surroundings: Surroundings,
+        *,
+        is_submission: bool = False,
+        has_id: bool = False,
     ) -> None:
-        self._cursor = cursor
+        self.cursor = cursor
         self._connection: SnowflakeConnection = cursor.connection
         self._operation = operation
-        self._surroundings = surroundings
+        self.surroundings = surroundings
         self._is_submission = is_submission
+        self._tries = _TRIES if has_id else 1
         self.was_aborted = False
         self._subject = "Statement"
 
@@ -235,7 +266,7 @@ class _Direct:
 
         def work() -> None:
             try:
-                results.append(call())
+                results.append(self._repeated(call))
             except BaseException as exc:  # noqa: BLE001 - raised by the thread that waits
                 errors.append(exc)
             finally:
@@ -257,6 +288,16 @@ class _Direct:
                 raise self._cleaned(errors[0])
         return results[0]
 
+    def _repeated(self, call: Callable[[], R]) -> R:
+        """Call again when the answer broke off, which the connector does not do by itself."""
+        for _ in range(self._tries - 1):
+            try:
+                return call()
+            except Exception as exc:  # noqa: PERF203 - most do not come here
+                if not is_broken_answer(exc):
+                    raise
+        return call()
+
     def _wait(self, done: threading.Event, stop: threading.Event, deadline: float | None) -> None:
         while not done.wait(_JOIN_SECONDS):
             if stop.is_set():
@@ -269,12 +310,12 @@ class _Direct:
         if getattr(exc, "query", None) is not None:
             vars(exc)["query"] = self._operation
         message = getattr(exc, "msg", None)
-        if isinstance(message, str) and self._surroundings.redactor.found_in(message):
-            vars(exc)["msg"] = self._surroundings.redactor.redact(message)
+        if isinstance(message, str) and self.surroundings.redactor.found_in(message):
+            vars(exc)["msg"] = self.surroundings.redactor.redact(message)
         return exc
 
     def _abort(self) -> None:
-        request_id = getattr(self._cursor, "_request_id", None)
+        request_id = getattr(self.cursor, "_request_id", None)
         rest: Any = self._connection.rest
         if request_id is None or rest is None:
             return

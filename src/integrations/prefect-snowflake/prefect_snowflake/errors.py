@@ -194,6 +194,7 @@ _HTTP = (range(290_400, 290_600), range(580_400, 580_600))
 _LOGINS = range(390_000, 400_000)
 _NO_CONNECTION = "08001"
 _MIN_MASKED = 4  # what is shorter stands in every other word
+_BROKEN = frozenset({"ChunkedEncodingError", "ConnectionError", "ProtocolError", "IncompleteRead"})
 _WAREHOUSE_WORDS = ("warehouse", "suspended")
 
 
@@ -248,11 +249,26 @@ def snowflake_errors(subject: str, *, secrets: Iterable[Secret] = ()) -> Generat
     except Exception as exc:
         from snowflake.connector.errors import Error
 
+        if is_broken_answer(exc):
+            raise SnowflakeUnavailable(
+                f"{subject}: the answer broke off. It is not known whether it was done: look before you repeat it.",
+                subject=subject,
+            ) from exc
         if not isinstance(exc, Error):
             raise
         hidden = list(secrets)
         mask_secrets(exc, hidden)
         raise translated(exc, subject, hidden) from exc
+
+
+def is_broken_answer(exc: BaseException) -> bool:
+    """Say whether an answer of Snowflake ended too early; the connector passes that on as it comes.
+
+    Args:
+        exc: What the connector raised.
+    """
+    kind = type(exc)
+    return kind.__module__.startswith("snowflake.connector.vendored.") and kind.__name__ in _BROKEN
 
 
 def translated(exc: Error, subject: str, secrets: Iterable[Secret] = ()) -> SnowflakeError:

@@ -165,6 +165,7 @@ class Session:
                     autocommit=True,
                     login_timeout=timeout,
                     network_timeout=timeout,
+                    socket_timeout=timeout,
                     client_session_keep_alive=False,
                     **self._place,
                 )

@@ -159,7 +159,7 @@ def labels_in(comment: str | None) -> dict[str, str]:
         return {}
     try:
         read: Any = json.loads(last)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(name): str(value) for name, value in read.items()} if isinstance(read, dict) else {}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
 
