@@ -143,3 +143,13 @@ async def test_containers_of_the_pool_are_collected_and_no_others(
         await Collection(worker, worker._runs, now=lambda: later).collect()
     assert {container.id for container in of(docker_client, pool)} == {failed.id, alive.id}
     stranger.reload()
+
+
+async def test_a_container_that_was_never_started_is_collected_when_it_is_old(pool: Pool, docker_client: Any) -> None:
+    created = start(docker_client, pool, uuid.uuid4(), "true", only_create=True)
+    async with pool.worker() as worker:
+        await Collection(worker, worker._runs).collect()
+        assert [container.id for container in of(docker_client, pool)] == [created.id]
+        later = datetime.now(timezone.utc) + timedelta(hours=2)
+        await Collection(worker, worker._runs, now=lambda: later).collect()
+    assert of(docker_client, pool) == []

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _LEAST_AGE = timedelta(seconds=60)
 """A container that has just ended may still be looked at by the worker that started it."""
 
+_UNSTARTED_AGE = timedelta(hours=1)
+"""A container is started as soon as it has been created: one that is as old has lost its worker in between."""
+
 
 @dataclass(frozen=True)
 class Remains:
@@ -109,10 +112,18 @@ class Collection:
         busy = {container.container_id for container in self._runs.running.values()}
         remains = await self._remains(engine, [item for item in ended if str(item["Id"]) not in busy])
         chosen = to_remove(remains, self._runs.settings, self._now())
-        for item in chosen:
-            await engine.remove(item.container_id)
-        if chosen:
-            self._logger.info("Removed %d containers of flow runs that had ended.", len(chosen))
+        unwanted = [item.container_id for item in chosen]
+        unwanted += [each for each in await self._unstarted(engine, pool) if each not in busy]
+        for container_id in unwanted:
+            await engine.remove(container_id)
+        if unwanted:
+            self._logger.info("Removed %d containers of flow runs that had ended.", len(unwanted))
+
+    async def _unstarted(self, engine: Engine, pool: str) -> list[str]:
+        """List containers that were created some time ago and never started."""
+        limit = (self._now() - _UNSTARTED_AGE).timestamp()
+        created = await engine.list([names.FLOW_RUN_ID, pool], ("created",))
+        return [str(item["Id"]) for item in created if float(item.get("Created") or limit) < limit]
 
     async def _remains(self, engine: Engine, items: Sequence[Mapping[str, Any]]) -> list[Remains]:
         """Look at containers one by one, where the list does not say enough."""

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", re.IGNORECASE)
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_TOO_LARGE = 1 << 63  # the engine reads a signed number of 64 bits
 
 
 def size_in_bytes(size: str) -> int:
@@ -23,7 +24,10 @@ def size_in_bytes(size: str) -> int:
     match = _SIZE.fullmatch(size.strip())
     if match is None:
         raise ValueError(f"{size!r} is no size. Write a number and a unit, such as 512m or 2g; without a unit, bytes.")
-    return int(float(match[1]) * _FACTORS[match[2].lower()])
+    size_bytes = float(match[1]) * _FACTORS[match[2].lower()]
+    if size_bytes >= _TOO_LARGE:
+        raise ValueError(f"{size!r} is more than any machine has. Write a number and a unit, such as 512m or 2g.")
+    return int(size_bytes)
 
 
 def readable(size_bytes: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ async def create(
             logger=logger,
         )
     )
-    return await engine.threads.call(lambda: _create(engine, options, configuration.name, networks))
+    return await engine.threads.call(lambda: _create(engine, options, configuration.name, networks, flow_run_id))
 
 
 def _existing_networks(client: Any, wanted: list[str]) -> list[Any]:
@@ -84,7 +85,9 @@ def _existing_networks(client: Any, wanted: list[str]) -> list[Any]:
     return networks
 
 
-def _create(engine: Engine, options: dict[str, Any], wanted_name: str | None, networks: list[Any]) -> Container:
+def _create(
+    engine: Engine, options: dict[str, Any], wanted_name: str | None, networks: list[Any], flow_run_id: UUID
+) -> Container:
     client = engine.client
     container: Any = None
     for name in _free_names(names.container_name(wanted_name)):
@@ -95,6 +98,9 @@ def _create(engine: Engine, options: dict[str, Any], wanted_name: str | None, ne
             if name is None or "already in use" not in str(exc):
                 raise
             continue
+        except DockerError:
+            _discard_unheard(engine, flow_run_id)
+            raise
         break
     assert container is not None  # noqa: S101 - the last name is one that the engine makes up
     try:
@@ -105,6 +111,17 @@ def _create(engine: Engine, options: dict[str, Any], wanted_name: str | None, ne
         discard(engine, container.id)
         raise
     return Container(engine, str(container.id), str(container.name), has_terminal(container.attrs))
+
+
+def _discard_unheard(engine: Engine, flow_run_id: UUID) -> None:
+    """Remove what may have been created though its answer was lost: it was not started, and would stay for ever."""
+    filters = {"label": [f"{names.FLOW_RUN_ID}={flow_run_id}"], "status": ["created"]}
+    api: Any = engine.client.api
+    with contextlib.suppress(DockerError):  # the first error counts; what is left is found by the collection
+        with docker_errors("Containers of the flow run"):
+            found: list[dict[str, Any]] = api.containers(all=True, filters=filters)
+        for item in found:
+            discard(engine, str(item["Id"]))
 
 
 def _free_names(name: str | None) -> Iterator[str | None]:
