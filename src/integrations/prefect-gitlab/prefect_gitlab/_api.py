@@ -35,6 +35,8 @@ BACKOFF = Backoff()
 
 def project_path(project: str | int) -> str:
     """Write a project, by its path or its number, as a part of an address."""
+    if str(project).strip("/ ") in (".", ".."):
+        raise ValueError(f"project is {project!r}, which an address loses. Give the path, such as 'group/name'.")
     if not str(project).strip("/ "):
         raise ValueError("project is empty. Give the path, such as 'group/name', or the number.")
     return f"/projects/{quote(str(project).strip('/'), safe='')}"

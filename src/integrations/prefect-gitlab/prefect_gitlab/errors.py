@@ -7,6 +7,7 @@
     ├── GitLabNotFound (LookupError)            or the token may not see it
     ├── GitLabInvalidRequest (ValueError)
     ├── GitLabUnavailable (ConnectionError)     may succeed when repeated
+    │   ├── GitLabCertificateError              not that: GitLab cannot prove who it is
     │   └── GitLabUncertain                     it is not known whether something was made
     ├── GitLabPipelineFailed (RuntimeError)
     │   └── GitLabPipelineCanceled
@@ -86,6 +87,12 @@ class GitLabUnavailable(GitLabError, ConnectionError):
     remedy = "Check `url`, the network and the certificate (`ca_bundle`); try again later."
 
 
+class GitLabCertificateError(GitLabUnavailable):
+    """GitLab cannot prove who it is. Another attempt would end in the same way."""
+
+    remedy = "Check `url`, and set `ca_bundle` to the certificate of the authority that has signed that of the server."
+
+
 class GitLabUncertain(GitLabUnavailable):
     """The answer was lost, so that it is not known whether something was made. It is not repeated by itself."""
 
@@ -135,7 +142,7 @@ def is_transient(error: Exception) -> bool | float:
     Args:
         error: What the last attempt raised.
     """
-    if not isinstance(error, GitLabUnavailable) or isinstance(error, GitLabUncertain):
+    if not isinstance(error, GitLabUnavailable) or isinstance(error, GitLabUncertain | GitLabCertificateError):
         return False
     return True if error.retry_after is None else error.retry_after
 
@@ -180,7 +187,12 @@ def _from_answer(exc: gitlab.exceptions.GitlabError, subject: str, *, makes: boo
 
 
 def _from_network(exc: Exception, subject: str, *, makes: bool) -> GitLabError:
-    cls = GitLabUncertain if makes and not _was_not_sent(exc) else GitLabUnavailable
+    import requests
+
+    if isinstance(exc, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(exc):
+        cls = GitLabCertificateError
+    else:
+        cls = GitLabUncertain if makes and not _was_not_sent(exc) else GitLabUnavailable
     # Its own class is an OSError, whose layout in memory agrees with that of ConnectionError.
     return combined(cls, type(exc))(f"{subject}: {no_answer(exc)}. {cls.remedy}", subject=subject)
 
