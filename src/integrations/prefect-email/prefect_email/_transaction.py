@@ -1,6 +1,6 @@
 """One SMTP transaction: the commands that hand a message over, and what the server says to each.
 
-`smtplib.SMTP.sendmail` does the same in one call, but does not tell a time-out before the message was handed over
+`smtplib.SMTP.sendmail` does the same in one call, but does not tell a failure before the message was handed over
 from one after, when it may have been taken.
 """
 
@@ -12,7 +12,7 @@ import smtplib
 from typing import TYPE_CHECKING
 
 from prefect_email._replies import Peer, email_errors
-from prefect_email.errors import EmailNotSupported, EmailTimeout, EmailTooLarge, Reply
+from prefect_email.errors import EmailConnectionLost, EmailNotSupported, EmailTimeout, EmailTooLarge, Reply
 from prefect_email.mime import OutgoingEmail, message_bytes
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def hand_over(server: smtplib.SMTP, peer: Peer, recipients: Sequence[str], conte
     Raises:
         EmailRejected: If the server does not take the message.
         EmailTimeout: If it does not answer. After the whole message, that is not transient: it may have been taken.
+        EmailConnectionLost: If it closes the connection. After the whole message, the same holds.
     """
     refused: dict[str, Reply] = {}
     with email_errors(peer):
@@ -86,10 +87,13 @@ def hand_over(server: smtplib.SMTP, peer: Peer, recipients: Sequence[str], conte
             code, reply = server.getreply()
             if code != 250:
                 raise smtplib.SMTPDataError(code, reply)
-    except EmailTimeout as exc:
-        error = EmailTimeout(
-            f"{peer} got the whole message but did not answer within {peer.timeout_seconds:g} seconds. It may have "
-            "been delivered: look before you send it again, or raise timeout_seconds."
+    except (EmailTimeout, EmailConnectionLost) as exc:
+        is_late = isinstance(exc, EmailTimeout)
+        ending = f"did not answer within {peer.timeout_seconds:g} seconds" if is_late else "closed the connection"
+        remedy = ", or raise timeout_seconds" if is_late else ""
+        error = type(exc)(
+            f"{peer} got the whole message but {ending}. It may have been delivered: look before you send it "
+            f"again{remedy}."
         )
         error.is_transient = False
         raise error from exc

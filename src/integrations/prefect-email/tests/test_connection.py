@@ -144,14 +144,14 @@ def test_a_passing_refusal_is_tried_again(
     assert sent.recipients == ("a@x.com",)
 
 
-@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "MAIL", "RCPT"])
 def test_a_lost_connection_is_tried_again(stage: Any, plain: SMTPBackend, connection: EmailConnection) -> None:
     plain.mailbox.drop(stage, times=2)
     connection.send(**MAIL)
     assert len(plain.mailbox.mails) == 1
 
 
-@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "AUTH", "MAIL", "RCPT"])
 def test_a_lost_encrypted_connection_is_tried_again(
     stage: Any, tls: SMTPBackend, credentials_for: Maker, fake_clock: Any
 ) -> None:
@@ -179,6 +179,22 @@ def test_a_server_that_is_silent_after_the_whole_message_is_not_sent_it_twice(
     with pytest.raises(EmailTimeout, match="may have been delivered"):
         connection.send(**MAIL)
     assert plain.mailbox.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["plain", "tls"])
+def test_a_server_that_is_lost_after_the_whole_message_is_not_sent_it_twice(
+    kind: str, request: pytest.FixtureRequest, credentials_for: Maker, fake_clock: Any
+) -> None:
+    backend = request.getfixturevalue(kind)
+    backend.mailbox.drop("DATA")
+    connection = EmailConnection(credentials_for(backend), clock=fake_clock)
+    with pytest.raises(EmailConnectionLost, match=r"closed the connection.*may have been delivered") as caught:
+        connection.send(**MAIL)
+    assert not caught.value.is_transient
+    assert (backend.mailbox.connections, fake_clock.sleeps) == (1, [])
+    assert not connection.is_open
+    connection.send(**MAIL)
+    assert len(backend.mailbox.mails) == 1
 
 
 def test_a_passing_login_failure_is_tried_again(tls: SMTPBackend, credentials_for: Maker, fake_clock: Any) -> None:
@@ -224,7 +240,7 @@ def test_each_try_waits_and_the_number_of_tries_is_the_block_s(
 
 
 def test_a_lost_connection_is_reported_when_tries_end(plain: SMTPBackend, connection: EmailConnection) -> None:
-    plain.mailbox.drop("DATA", times=None)
+    plain.mailbox.drop("RCPT", times=None)
     with pytest.raises(EmailConnectionLost, match="closed the connection"):
         connection.send(**MAIL)
     assert not connection.is_open
