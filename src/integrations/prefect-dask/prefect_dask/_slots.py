@@ -17,8 +17,12 @@ _in_slot_thread: ContextVar[Callable[[Callable[[], Any]], Any] | None] = Context
 
 def current_worker() -> Any | None:
     """The Dask worker that runs the calling task; `None` outside of one."""
-    if "distributed.worker" not in sys.modules:
+    module = sys.modules.get("distributed.worker")
+    if module is None:
         return None  # then no worker can be in this process
+    if "_worker_cvar" not in vars(module):
+        # Outside of a task, `get_worker` of older releases returns any worker of this process.
+        return getattr(vars(module)["thread_state"], "execution_state", {}).get("worker")
     from distributed import get_worker
 
     try:

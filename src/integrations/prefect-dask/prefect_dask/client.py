@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import cloudpickle
+import dask.config
 from dask.base import annotate
+from dask.utils import parse_timedelta
 from distributed import Client, Future
 from prefect import Task
 from prefect.utilities.callables import get_call_parameters
@@ -77,6 +80,14 @@ class PrefectDaskClient(Client):
         self._packer = make_packer(uuid4().hex)
         self._parcels = Parcels(super().submit)
         super().__init__(*args, **kwargs)
+
+    async def _ensure_connected(self, timeout: Any = None) -> None:
+        """Connect; a scheduler that takes the connection and then says nothing is given up, too, unlike by Dask."""
+        limit = parse_timedelta(timeout or dask.config.get("distributed.comm.timeouts.connect"), default="seconds")
+        try:
+            await asyncio.wait_for(super()._ensure_connected(timeout=timeout), 2 * limit)
+        except asyncio.TimeoutError as exc:
+            raise OSError("It took the connection and said nothing") from exc
 
     def submit(
         self,
