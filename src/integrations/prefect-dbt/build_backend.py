@@ -1,6 +1,6 @@
 """hatchling, and both spellings of extras in the metadata: `all-extras`, as the standard wants it, and `all_extras`.
 
-pip up to 23.2 compares the name of an extra as it is written, so that `pip install "prefect-dbt[all_extras]"` installed
+pip up to 23.2 compares the name of an extra as it is written, so that `pip install "prefect-gcp[all_extras]"` installed
 nothing more and only warned. pyproject.toml cannot have both spellings, since uv and hatchling normalise names
 (https://peps.python.org/pep-0685/) and refuse the second; newer installers take the two for one. Metadata of version
 2.2 may hold both, see `core-metadata-version` in pyproject.toml.

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 
-from prefect_integration_kit.http_failures import REPEATABLE, GarbledAnswer, passing, repeatable_if_refused
+from prefect_integration_kit.http_failures import (
+    REPEATABLE,
+    GarbledAnswer,
+    had_no_effect,
+    passing,
+    repeatable_if_refused,
+)
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.redact import secrets_in
 from prefect_integration_kit.waiting import Backoff, aretry
 
 from . import _time
 from ._connections import connection
-from .errors import check, masked, translated
+from .errors import DatabricksError, check, masked, translated
 from .settings import DatabricksSettings
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ _SAME_AGAIN = (
     "/jobs/runs/delete",
 )
 _NO_EFFECT_LEFT = "/cancel"
+
+_MAYBE_DONE = "It may have been done: look before you repeat it."
 
 
 def is_repeatable(method: str, endpoint: str, json: Any = None) -> bool:
@@ -111,7 +119,8 @@ async def send(
         except httpx.HTTPStatusError as exc:
             return exc.response
         except httpx.HTTPError as exc:
-            raise translated(exc, subject, secrets=secrets_in(credentials)) from exc
+            error = translated(exc, subject, secrets=secrets_in(credentials))
+            raise _say_if_maybe_done(error, exc, may_repeat=may_repeat) from exc
 
 
 async def call(
@@ -133,13 +142,26 @@ async def call(
     Raises:
         DatabricksError: If there is no answer, or none of success.
     """
+    repeatable = options.get("repeatable")
+    may_repeat = is_repeatable(method, endpoint, options.get("json")) if repeatable is None else bool(repeatable)
     response = await send(credentials, method, endpoint, **options)
     secrets = secrets_in(credentials)
-    check(response, subject, secrets=secrets)
+    try:
+        check(response, subject, secrets=secrets)
+    except DatabricksError as exc:
+        _say_if_maybe_done(exc, exc, may_repeat=may_repeat)
+        raise
     try:
         return await read_object(response)
     except GarbledAnswer as exc:
-        raise translated(exc, subject, secrets=secrets) from exc
+        raise _say_if_maybe_done(translated(exc, subject, secrets=secrets), exc, may_repeat=may_repeat) from exc
+
+
+def _say_if_maybe_done(error: DatabricksError, cause: Exception, *, may_repeat: bool) -> DatabricksError:
+    """Add to an error that the request may have had its effect, if it was not repeated for that."""
+    if not may_repeat and not had_no_effect(cause):
+        error.args = (f"{error} {_MAYBE_DONE}", *error.args[1:])
+    return error
 
 
 async def read_object(response: httpx.Response) -> dict[str, Any]:

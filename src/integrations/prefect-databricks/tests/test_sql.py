@@ -365,7 +365,7 @@ async def test_a_write_is_sent_once_and_a_read_again(
     databricks: Databricks, credentials: DatabricksCredentials, orders: str, clock: FakeClock
 ) -> None:
     databricks.fail("ExecuteStatement", when="lost")
-    with pytest.raises(DatabricksError):
+    with pytest.raises(DatabricksError, match="It may have been done: look before you repeat it"):
         await execute("INSERT INTO orders VALUES (10, 'x')", credentials, WAREHOUSE)
     assert len(databricks.calls_of("ExecuteStatement")) == 1
     databricks.fail("ExecuteStatement", when="lost")

@@ -139,8 +139,16 @@ def explain(exc: BaseException) -> str:
     text = str(exc).strip()
     if isinstance(exc, GarbledAnswer):
         return f"{text}."
+    request = getattr(exc, "_request", None)  # the property raises where there is none
+    where = f" at {request.url.host}" if request is not None else ""
     name = type(exc).__name__
-    return f"No answer from dbt Cloud ({name}: {text})." if text else f"No answer from dbt Cloud ({name})."
+    reason = f"{name}: {text}" if text else name
+    said = f"No answer from dbt Cloud{where} ({reason})."
+    if not isinstance(exc, httpx.ConnectError):
+        return said
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return f"{said} The certificate is not trusted: name the file of its authority in SSL_CERT_FILE."
+    return f"{said} Check `domain` of the credentials, and the network."
 
 
 _REMEDIES = {
