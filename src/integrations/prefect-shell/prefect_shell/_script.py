@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_shell._dialect import WINDOWS, Dialect, default_extension, launch_arguments
-from prefect_shell.errors import ShellOptionError
+from prefect_shell.errors import ShellOptionError, ShellStartError
 
 # Generous for `sh -n` on one command, which takes about a millisecond.
 _CHECK_SECONDS = 10
@@ -67,14 +67,16 @@ class Script:
 
         The folder is for this user alone and so is the file, since commands may hold what others must not read.
         """
-        folder = Path(tempfile.mkdtemp(prefix="prefect-shell-")).absolute()
+        with _told("folder for the script", tempfile.gettempdir()):
+            folder = Path(tempfile.mkdtemp(prefix="prefect-shell-")).absolute()
         try:
             report = folder / "failed"
             extension = self.extension or default_extension(self.dialect)
             script = folder / ("script" + (extension if "." in extension else f".{extension}"))
-            descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._encoded(self._text(report)))
+            with _told("script", script):
+                descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(self._encoded(self._text(report)))
             if (owner := open_kwargs.get("user")) is not None:
                 shutil.chown(folder, owner)
                 shutil.chown(script, owner)
@@ -133,6 +135,18 @@ class Script:
                     return lines[int(value) - before - 1].strip()
                 before += len(lines)
         return None
+
+
+@contextlib.contextmanager
+def _told(what: str, path: Path | str) -> Generator[None]:
+    """Name what could not be written, as on a full disk: the system's own message does not."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ShellStartError(
+            f"The {what} could not be written to {str(path)!r}: {reason}. Make room there, or set TMPDIR."
+        ) from error
 
 
 def _bash_prologue(report: Path) -> str:

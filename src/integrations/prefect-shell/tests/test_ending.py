@@ -80,8 +80,8 @@ async def test_close_ends_all(
 PYTHON_TIDIES_UP = """
 import pathlib, signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the caller ignores it
-pathlib.Path("up").touch()
 try:
+    pathlib.Path("up").touch()  # from here on the signal may come
     time.sleep(300)
 except KeyboardInterrupt:
     pathlib.Path("tidy").touch()
