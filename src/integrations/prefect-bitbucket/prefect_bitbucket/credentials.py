@@ -219,7 +219,8 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
             return {}
         from prefect_integration_kit.requests_sessions import requests_session
 
-        return {"session": requests_session(self.ca_bundle, verify=self.verify)}
+        # Some releases of the client tell their session for each request what `verify_ssl` says.
+        return {"session": requests_session(self.ca_bundle, verify=self.verify), "verify_ssl": self.verify}
 
     def _login_for_api(self, kind: ClientType, url: str) -> dict[str, str]:
         if kind is ClientType.CLOUD:

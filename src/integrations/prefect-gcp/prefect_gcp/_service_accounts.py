@@ -45,6 +45,8 @@ def parse(text: str, field: str) -> dict[str, Any]:
         info = json.loads(text)
     except json.JSONDecodeError as exc:
         raise ValueError(f"{field}: not valid JSON (line {exc.lineno}, column {exc.colno}: {exc.msg}).") from None
+    except (ValueError, RecursionError):  # a number of too many digits, lists without end
+        raise ValueError(f"{field}: not the JSON of credentials.") from None
     if not isinstance(info, dict):
         raise ValueError(f"{field}: a JSON object is expected, not {type(info).__name__}.")  # noqa: TRY004 - of the field
     return cast("dict[str, Any]", info)

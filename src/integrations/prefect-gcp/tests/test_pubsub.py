@@ -12,6 +12,7 @@ from prefect import flow
 
 from prefect_gcp import GcpCredentials, errors, pubsub
 from prefect_gcp._pubsub_messages import read_time
+from prefect_gcp._rest import Transport
 from prefect_gcp.pubsub import (
     OutgoingMessage,
     PubsubMessage,
@@ -155,6 +156,26 @@ async def test_passing_faults_are_outlasted(
     await call(subscription, "modify_deadline", messages, 60)
     await call(subscription, "acknowledge", messages)
     assert behind.backlog == []
+
+
+@pytest.mark.parametrize("fault", ["time-out", "truncated", "slow", "lost"])
+async def test_a_publication_that_is_answered_badly_is_not_lost(
+    behind: Subscription,
+    empty_google_api: Any,
+    http_edge: Any,
+    clock: Any,
+    call: Any,
+    fault: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is published again; whether the first one arrived, nobody knows."""
+    monkeypatch.setitem(Transport.request.__kwdefaults__, "timeout_seconds", 0.7)
+    edge = http_edge(empty_google_api.endpoint)
+    block = GcpCredentials(project="test-project", api_endpoints={"pubsub": edge.url})
+    with edge.fault(fault) as struck:
+        await call(PUBLISH_ONE, "orders", "x", block)
+        assert struck() == 1
+    assert len(behind.backlog) == (2 if fault in ("truncated", "lost") else 1)
 
 
 async def test_a_batch_that_is_refused_says_what_was_published_before(

@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.events.filters import EventFilter, EventIDFilter
 
 from prefect_gcp import GcpCredentials, errors
+from prefect_gcp._rest import Transport
 from prefect_gcp.pubsub import (
     OutgoingMessage,
     PubsubEventTrigger,
@@ -270,6 +271,36 @@ async def test_receiving_outlasts_passing_faults_and_ends_with_lasting_ones(
     with pytest.raises(errors.GcpAccessDenied, match="orders"):
         await trigger.run()
     assert len(fake_clock.sleeps) >= 4
+
+
+@pytest.mark.parametrize("fault", ["time-out", "truncated", "slow", "lost"])
+@pytest.mark.parametrize("method", ["pull", "acknowledge"])
+async def test_a_trigger_outlasts_what_the_line_does(
+    deployed: Deployed,
+    behind: Subscription,
+    make_trigger: Any,
+    credentials: GcpCredentials,
+    empty_google_api: Any,
+    http_edge: Any,
+    fake_clock: Any,
+    method: str,
+    fault: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(Transport.request.__kwdefaults__, "timeout_seconds", 0.7)
+    publish_message.fn("orders", 1, credentials)
+    edge = http_edge(empty_google_api.endpoint)
+    line = GcpCredentials(project="test-project", api_endpoints={"pubsub": edge.url})
+    trigger = make_trigger(deployed.name, gcp_credentials=line)
+    trigger._clock = fake_clock
+    with edge.fault(fault, where=lambda call: call.path.partition("?")[0].endswith(f":{method}")) as struck:
+        await trigger.run(until_empty=True)
+        assert struck() == 1
+    if behind.backlog:  # the deliveries whose answer was lost come again
+        empty_google_api.clock.advance(3600)
+        await trigger.run(until_empty=True)
+    assert len(deployed.runs()) == 1
+    assert behind.backlog == []
 
 
 @pytest.mark.parametrize(

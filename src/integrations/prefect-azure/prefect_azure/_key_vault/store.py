@@ -44,6 +44,7 @@ _ADVICE = {
     "ObjectIsDeletedButRecoverable": "Bring it back with recover_secret, or free its name with purge_secret.",
 }
 """What helps, by the inner code of an answer or by its words."""
+_ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 2.0
 """Between two looks at a secret that is being deleted or recovered; the SDK's own interval."""
 
@@ -323,7 +324,7 @@ class SecretStore:
         def options() -> dict[str, Any]:
             left = max(end - _clock.monotonic(), 0.001)
             # Repeating is done here: by the SDK, it would not see what its last attempt did.
-            return {"retry_total": 0, "connection_timeout": min(10.0, left), "read_timeout": min(30.0, left)}
+            return {"retry_total": 0, "connection_timeout": min(10.0, left), "read_timeout": min(_ANSWER_SECONDS, left)}
 
         def attempt() -> T:
             nonlocal is_repeated

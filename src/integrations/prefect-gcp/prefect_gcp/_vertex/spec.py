@@ -8,6 +8,7 @@ is refused by name, so that nothing is ignored in silence.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -143,8 +144,9 @@ def _duration(value: Any, path: str) -> str:
     if isinstance(value, Mapping):
         parts = cast("Mapping[str, Any]", value)
         if parts and not parts.keys() - {"seconds", "nanos"}:
-            seconds, nanos = (Decimal(str(parts.get(part) or 0)) for part in ("seconds", "nanos"))
-            return _seconds(seconds + nanos * _NANOS)
+            with contextlib.suppress(InvalidOperation):
+                seconds, nanos = (Decimal(str(parts.get(part) or 0)) for part in ("seconds", "nanos"))
+                return _seconds(seconds + nanos * _NANOS)
     elif not isinstance(value, bool):
         text = str(value)
         try:
@@ -155,6 +157,8 @@ def _duration(value: Any, path: str) -> str:
 
 
 def _seconds(value: Decimal) -> str:
+    if not value.is_finite():
+        raise InvalidOperation
     return f"{value.quantize(_NANOS).normalize():f}s"
 
 
