@@ -23,7 +23,8 @@ ABOUT = (
     f"{RUNS} flow runs that last for {HOURS} hours, in the hands of one worker whose clock is set forward whenever"
     " nobody in its process has anything to do: observers, pollers, watches and the renewal of tokens do all that they"
     " do in a day. Google's tokens last for an hour. The second hour is compared with the last, since the first has the"
-    " starts and the imports. Only ours: the published packages have no part in it."
+    " starts and the imports. Only ours: the published packages have no part in it. The workers of Kubernetes and of"
+    " ECS return from `run` once a run has been started; their observers watch over it."
 )
 METRICS = (
     Metric("first_cloud", "cloud calls, hour 2", 0, compared=False),

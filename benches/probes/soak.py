@@ -92,7 +92,7 @@ async def main(kind: str, runs: int, hours: int, variables: dict[str, Any], requ
         "cpu_s": cpu_seconds() - cpu,
         "took_s": time.perf_counter() - real,
         "threads": threading.active_count(),
-        "lost": ends.returned if kind != "ecs" else 0,
+        "lost": ends.returned,
         "growth_mib": values[f"rss_mib_{hours:02}"] - values[f"rss_mib_{min(SETTLED_HOURS, hours):02}"],
         "first_cloud": values[f"cloud_{min(SETTLED_HOURS, hours):02}"],
         "last_cloud": values[f"cloud_{hours:02}"],

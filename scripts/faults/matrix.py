@@ -56,6 +56,7 @@ KINDS = {
 
 OUTCOMES = {
     "retried": "tried again until it succeeds, and done once; if it lasts, `reported` when the deadline is over",
+    "repeated": "tried again, and may be there twice, as the service promises no more than at least once",
     "reported": "an error names what failed and what to do; nothing is left half done",
     "unsure": "an error says that it may have been done; it is not repeated, so that nothing is done twice",
     "renewed": "the login is renewed, and the call goes on",

@@ -25,6 +25,8 @@ TOKEN_RETRIES = 3
 """How often a request for a token is repeated within some 2 seconds; who calls may repeat the whole later."""
 _MAX_IDENTITIES = 64
 # What azure-identity reads: https://learn.microsoft.com/en-us/python/api/overview/azure/identity-readme
+_LONGEST_NAMED = 256
+
 _ENVIRONMENT = (
     "AZURE_",
     "IDENTITY_",
@@ -168,17 +170,24 @@ def _build(block: AzureIdentityFields) -> Any:
         except (ValueError, OSError) as exc:
             if isinstance(exc, AzureCredentialsError):
                 raise
-            raise AzureCredentialsError(f"{describe(block)}: {_reason(block, exc)}", subject=describe(block)) from exc
+            # The system's error repeats what it took for the name of a file.
+            cause = None if isinstance(exc, OSError) and not _may_be_named(certificate_path(block)) else exc
+            raise AzureCredentialsError(f"{describe(block)}: {_reason(block, exc)}", subject=describe(block)) from cause
+
+
+def _may_be_named(path: str | None) -> bool:
+    """Whether it is no secret: text of a certificate that lacks its first line is taken for a path as well."""
+    return path is None or (len(path) < _LONGEST_NAMED and "\n" not in path and bool(Path(path).suffix))
 
 
 def _reason(block: AzureIdentityFields, exc: Exception) -> str:
     path = certificate_path(block)
-    if isinstance(exc, FileNotFoundError) and path:
+    if isinstance(exc, FileNotFoundError) and path and _may_be_named(path):
         return f"there is no certificate file {path!r} where the flow runs. Check certificate."
     if block.certificate is not None:
         return (
-            "certificate is not a certificate with its private key in PEM or PKCS #12 format, or certificate_password "
-            f"is wrong ({type(exc).__name__})."
+            "certificate is not a certificate with its private key in PEM or PKCS #12 format, nor the path of its file "
+            f"where the flow runs, or certificate_password is wrong ({type(exc).__name__})."
         )
     if block.identity_kind == "workload":
         return (

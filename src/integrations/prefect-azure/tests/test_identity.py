@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -463,6 +464,20 @@ def test_a_certificate_file_that_is_not_there_is_named(entra: AzureIdentity, tmp
     block = AzureCredentials(tenant_id="t", client_id="c", certificate=path)
     with pytest.raises(AzureCredentialsError, match=r"there is no certificate file '.*missing\.pem'"):
         block.get_access_token()
+
+
+@pytest.mark.parametrize(
+    "text", ["MIIJ+secret/x=", "MIIJ" + "c2VjcmV0" * 60, "MIIJsecret\nx="], ids=["short", "long", "lines"]
+)
+def test_a_certificate_without_its_first_line_is_not_repeated(text: str) -> None:
+    block = AzureCredentials(tenant_id="t", client_id="c", certificate=text)  # pyright: ignore[reportArgumentType]
+
+    with pytest.raises(AzureCredentialsError, match="certificate is not a certificate with its private key") as failure:
+        block.get_token_credential()
+
+    shown = "".join(traceback.format_exception(failure.value))
+    assert text not in shown
+    assert repr(text) not in shown
 
 
 def test_a_certificate_without_its_key_is_explained(entra: AzureIdentity, canary: str) -> None:

@@ -121,6 +121,13 @@ def test_a_truncated_answer_ends_early(edge: HttpEdge) -> None:
     assert ask(edge, "GET", "/a")[1] == b"x" * 1000
 
 
+def test_what_has_no_body_cannot_be_cut_in_it(edge: HttpEdge) -> None:
+    with edge.fault("truncated") as struck:
+        status, content, headers = ask(edge, "HEAD", "/a")
+        assert (status, content, headers["content-length"]) == (200, b"", "1000")
+        assert struck() == 1
+
+
 def test_a_slow_answer_is_whole(edge: HttpEdge) -> None:
     with edge.fault("slow", body_seconds=0.2):
         assert ask(edge, "GET", "/a")[1] == b"x" * 1000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 import threading
 from typing import Any
 
@@ -95,7 +97,7 @@ class Blocks(BlockSuite):
 @pytest.mark.parametrize("cls", [Good, Nested])
 @pytest.mark.parametrize("face", ["sync", "async"])
 async def test_a_good_block_passes(cls, face, run_suite_test, tests_of, prefect_harness, canary) -> None:
-    for name in sorted(tests_of(Blocks) - {"test_slugs_are_unique"}):
+    for name in sorted(tests_of(Blocks) - {"test_slugs_are_unique", "test_methods_tell_no_secrets"}):
         await run_suite_test(Blocks(), name, block_class=cls, call=Call(face), canary=canary)
 
 
@@ -278,7 +280,59 @@ def test_blocks_are_found_by_the_package_they_are_defined_in() -> None:
 
 
 def test_every_test_of_the_block_suite_has_a_block_that_fails_it(tests_of) -> None:
-    assert tests_of(BlockSuite) == {name for name, _ in BROKEN} | {"test_slugs_are_unique"}
+    apart = {"test_slugs_are_unique", "test_methods_tell_no_secrets"}
+    assert tests_of(BlockSuite) == {name for name, _ in BROKEN} | apart
+
+
+IN_VAIN = """
+import logging
+import subprocess
+import sys
+import urllib.request
+
+from prefect.blocks.core import Block
+from pydantic import SecretStr
+
+
+class InVain(Block):
+    token: SecretStr
+    kept: list[str] = []
+
+    def reach(self, name: str, times: int, *, folder: str | None) -> str:
+        token = self.token.get_secret_value()
+        assert isinstance(times, int) and folder is not None
+        {reach}
+        return token
+
+    async def areach(self) -> None:
+        urllib.request.urlopen("http://acme.example")
+"""
+
+
+@pytest.mark.parametrize(
+    ("reach", "where"),
+    [
+        ("urllib.request.urlopen('https://acme.example')", None),
+        ("urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open('http://192.0.2.1')", None),
+        ("logging.getLogger('acme').debug('with %s', token)", "LOG acme"),
+        ("raise ValueError(token)", "ERROR of reach"),
+        ("subprocess.run([sys.executable, '-c', '', token])", "PROCESS"),
+        ("print(token, flush=True)", "what the methods of InVain say"),
+    ],
+    ids=["none", "none to an address", "logged", "raised", "argument", "printed"],
+)
+async def test_what_methods_say_is_heard(reach, where, run_suite_test, tmp_path, monkeypatch, canary) -> None:
+    (tmp_path / "in_vain.py").write_text(IN_VAIN.replace("{reach}", reach.replace("{{}}", "{}")))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("prefect_integration_tests.suites.block._IN_VAIN_SECONDS", 2)
+    monkeypatch.delitem(sys.modules, "in_vain", raising=False)
+    cls = importlib.import_module("in_vain").InVain
+
+    if where is None:
+        await run_suite_test(Blocks(), "test_methods_tell_no_secrets", block_class=cls, canary=canary)
+    else:
+        with pytest.raises(AssertionError, match=f"A secret stands in .*InVain.*|{where}"):
+            await run_suite_test(Blocks(), "test_methods_tell_no_secrets", block_class=cls, canary=canary)
 
 
 # Credentials that must fail

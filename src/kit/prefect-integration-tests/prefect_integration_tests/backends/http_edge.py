@@ -292,7 +292,8 @@ class _Handler(HttpHandler):
         if strike.fault == "lost":
             raise Cut
         if strike.fault == "truncated":
-            self._head(answer, len(answer.content) or _MISSING_BYTES)
+            has_none = call.method == "HEAD"  # and its headers already say how long a body would be
+            self._head(answer, None if has_none else len(answer.content) or _MISSING_BYTES)
             self._body(call, answer.content[: len(answer.content) // 2])
             self.close_connection = True
             with contextlib.suppress(OSError):

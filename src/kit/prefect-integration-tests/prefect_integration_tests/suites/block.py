@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 import re
+import subprocess
+import sys
 import uuid
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
 # The suite looks at what Prefect itself sends to its server: block type, schema and checksum.
 
 _SOUNDS_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_key|private_key|secret_(access_)?key|passphrase)$")
+
+_IN_VAIN_SECONDS = 5
+"""How long methods may try to reach somebody: long enough for the first attempts, and their errors."""
 
 
 class BlockSuite(Suite):
@@ -198,6 +205,35 @@ class BlockSuite(Suite):
                 if error is not None:
                     no_canary_leaks.add_error(error)
         no_canary_leaks.check()
+
+    @pytest.mark.slow
+    def test_methods_tell_no_secrets(
+        self, block_class: type[Block], canary: str, no_canary_leaks: LeakWatch, tmp_path: Path
+    ) -> None:
+        """Rule 3: whatever is called, with all loggers at DEBUG and no server to be reached, no secret is said."""
+        block = self.make(block_class, canary)
+        said = _called_in_vain(block, tmp_path)
+        assert said.rstrip().endswith("END"), said[-2000:]
+        no_canary_leaks.add(f"what the methods of {block_class.__name__} say", said)
+        no_canary_leaks.check()
+
+
+def _called_in_vain(block: Block, folder: Path) -> str:
+    """Call each method of a block in a process of its own, which reaches no server, and return all that it says."""
+    nowhere = "http://127.0.0.1:9"  # the port of the discard service, which refuses connections
+    here = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    surroundings = {
+        **here,
+        **dict.fromkeys(("HOME", "TMPDIR", "PREFECT_HOME"), str(folder)),
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), nowhere),
+        "PREFECT_API_URL": f"{nowhere}/api",
+        "DO_NOT_TRACK": "1",
+    }
+    program = [sys.executable, "-m", "prefect_integration_tests._calls_in_vain", str(_IN_VAIN_SECONDS)]
+    done = subprocess.run(
+        program, input=cloudpickle.dumps(block), env=surroundings, cwd=folder, capture_output=True, timeout=100
+    )
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
 async def _block_types() -> set[str]:
