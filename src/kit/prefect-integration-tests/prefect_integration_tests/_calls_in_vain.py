@@ -19,7 +19,7 @@ import time
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -118,13 +118,13 @@ def _call(block: Any, name: str) -> None:
         _say(f"RETURNED {name}")
 
 
-def _methods(block: Any) -> Iterator[str]:
-    """The methods that the block's own package gives it."""
-    kind: Any = type(block)
-    own: list[Any] = [cls for cls in kind.__mro__ if cls.__module__.partition(".")[0] not in _OTHERS]
-    for name in sorted({name for cls in own for name in vars(cls) if not name.startswith(("_", "model_"))}):
-        if name not in kind.model_fields and callable(inspect.getattr_static(kind, name, None)):
-            yield name
+def _methods(block: Any) -> list[str]:
+    """Name the methods that the block's own package gives it."""
+    kind = typing.cast("Any", type(block))
+    own = [cls for cls in kind.__mro__ if cls.__module__.partition(".")[0] not in _OTHERS]
+    names = {str(name) for cls in own for name in vars(cls) if not name.startswith(("_", "model_"))}
+    methods = {name for name in names if callable(inspect.getattr_static(kind, name, None))}
+    return sorted(methods - set(kind.model_fields))
 
 
 def main() -> None:
@@ -141,7 +141,7 @@ def main() -> None:
     content = sys.stdin.buffer.read()
     block = cloudpickle.loads(content)
     sys.addaudithook(_watch)
-    names = list(_methods(block))
+    names = _methods(block)
     _say(f"METHODS {' '.join(names)}")
     threads = [
         threading.Thread(target=_call, args=(cloudpickle.loads(content), name), name=name, daemon=True)

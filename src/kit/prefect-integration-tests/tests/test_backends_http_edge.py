@@ -103,10 +103,13 @@ def test_a_reset_does_nothing(edge: HttpEdge, shelf: Shelf) -> None:
 
 
 def test_a_time_out_does_nothing_and_ends_with_the_fault(edge: HttpEdge, shelf: Shelf) -> None:
+    before = set(threading.enumerate())
     with edge.fault("time-out"), pytest.raises(TimeoutError):
         ask(edge, "PUT", "/a", b"1")
     assert shelf.puts == []
-    assert threading.active_count() < 20
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_a_lost_answer_is_of_something_done(edge: HttpEdge, shelf: Shelf) -> None:
