@@ -121,10 +121,10 @@ def _call(block: Any, name: str) -> None:
 def _methods(block: Any) -> list[str]:
     """Name the methods that the block's own package gives it."""
     kind = typing.cast("Any", type(block))
-    own = [cls for cls in kind.__mro__ if cls.__module__.partition(".")[0] not in _OTHERS]
-    names = {str(name) for cls in own for name in vars(cls) if not name.startswith(("_", "model_"))}
+    own: list[Any] = [cls for cls in kind.__mro__ if cls.__module__.partition(".")[0] not in _OTHERS]
+    names: set[str] = {name for cls in own for name in vars(cls) if not name.startswith(("_", "model_"))}
     methods = {name for name in names if callable(inspect.getattr_static(kind, name, None))}
-    return sorted(methods - set(kind.model_fields))
+    return sorted(methods.difference(kind.model_fields))
 
 
 def main() -> None:
