@@ -122,7 +122,8 @@ def _methods(block: Any) -> list[str]:
     """Name the methods that the block's own package gives it."""
     kind = typing.cast("Any", type(block))
     own: list[Any] = [cls for cls in kind.__mro__ if cls.__module__.partition(".")[0] not in _OTHERS]
-    names: set[str] = {name for cls in own for name in vars(cls) if not name.startswith(("_", "model_"))}
+    defined: list[dict[str, Any]] = [vars(cls) for cls in own]
+    names = {name for each in defined for name in each if not name.startswith(("_", "model_"))}
     methods = {name for name in names if callable(inspect.getattr_static(kind, name, None))}
     return sorted(methods.difference(kind.model_fields))
 
