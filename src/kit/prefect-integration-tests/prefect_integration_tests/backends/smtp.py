@@ -329,12 +329,6 @@ def _loop_in_thread() -> Generator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture(scope="session")
-def private_ca(tmp_path_factory: pytest.TempPathFactory) -> PrivateCA:
-    """A certificate authority of this session."""
-    return PrivateCA(tmp_path_factory.mktemp("private-ca"))
-
-
-@pytest.fixture(scope="session")
 def smtp_plain() -> Generator[SMTPBackend]:
     """A server without TLS and without login."""
     with serve_smtp() as backend:
