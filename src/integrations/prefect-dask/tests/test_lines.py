@@ -92,7 +92,7 @@ def test_a_result_that_is_cut_off_is_told(
     began = time.monotonic()
     with pytest.raises(DaskTaskRunLost):
         cut()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90  # a machine with other work is slow; one that hangs, hangs for ever
     assert (tmp_path / "notes").read_text() == "ran\n"
 
 
