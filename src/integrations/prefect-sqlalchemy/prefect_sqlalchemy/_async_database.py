@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_INTERRUPT_SECONDS = 0.05
+
 
 class _InLoop:
     """What belongs to one event loop."""
@@ -387,15 +389,19 @@ async def _stoppable(connection: AsyncConnection, body: Callable[..., T], *argum
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        _interrupt(connection)  # what SQLAlchemy does when it is cancelled waits for the statement
-        work.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
-            await await_to_end(_settled(work))
+            await await_to_end(_ended(work, connection))
         raise
 
 
-async def _settled(work: asyncio.Future[Any]) -> None:
-    await asyncio.wait([work])
+async def _ended(work: asyncio.Future[Any], connection: AsyncConnection) -> None:
+    """End it, again and again: to interrupt a statement that has not quite begun has no effect."""
+    pause = _INTERRUPT_SECONDS
+    _interrupt(connection)  # what SQLAlchemy does when it is cancelled waits for the statement
+    work.cancel()
+    while not (await asyncio.wait([work], timeout=pause))[0]:
+        _interrupt(connection)
+        pause = min(2 * pause, 1.0)
     if not work.cancelled():
         work.exception()
 
@@ -403,7 +409,9 @@ async def _settled(work: asyncio.Future[Any]) -> None:
 def _interrupt(connection: AsyncConnection) -> None:
     """End a statement of aiosqlite; drivers of servers do so themselves when they are cancelled."""
     sync = connection.sync_connection
-    driver: Any = sync.connection.driver_connection if sync is not None else None
+    if sync is None or sync.closed or sync.invalidated:
+        return
+    driver: Any = sync.connection.driver_connection
     interrupt: Any = getattr(driver, "interrupt", None)
     if callable(interrupt):
         asked = interrupt()

@@ -238,10 +238,11 @@ def interrupting(connection: Connection, stop: threading.Event | None) -> Genera
     is_over = threading.Event()
 
     def watch() -> None:
-        while not is_over.wait(_LOOK_SECONDS):
+        pause = _LOOK_SECONDS
+        while not is_over.wait(pause):
             if stop.is_set():
-                _interrupt(connection)
-                return
+                _interrupt(connection)  # until it ends: a statement that has not quite begun does not hear of it
+                pause = min(2 * pause, 1.0)
 
     watcher = threading.Thread(target=watch, name="prefect-sqlalchemy-interrupt", daemon=True)
     watcher.start()

@@ -240,6 +240,25 @@ async def test_a_statement_of_the_async_connector_is_stopped(url_of, driver):
     await connector.close()
 
 
+async def test_a_statement_that_has_not_quite_begun_is_stopped_all_the_same(url_of):
+    connector = AsyncSqlAlchemyConnector(connection_info=url_of("aiosqlite"))
+    begun, gate = asyncio.Event(), threading.Event()
+
+    def hold(connection, *_):
+        connection.connection.driver_connection._tx.put_nowait((None, gate.wait))  # its thread does no more for now
+        begun.set()
+
+    event.listen(connector.get_engine().sync_engine, "before_cursor_execute", hold, once=True)
+    work = asyncio.ensure_future(connector.fetch_one(SLOW["sqlite"]))
+    await asyncio.wait_for(begun.wait(), 10)
+    work.cancel()
+    asyncio.get_running_loop().call_later(0.2, gate.set)  # by then the first interrupt has met nothing
+    done, _ = await asyncio.wait([work], timeout=20)
+    assert done
+    assert work.cancelled()
+    await connector.close()
+
+
 def test_clients_are_those_of_sqlalchemy(connector):
     from sqlalchemy import text
     from sqlalchemy.engine import Connection, Engine
