@@ -68,6 +68,7 @@ OUTCOMES = {
 """What may become of a fault."""
 
 _TEST = re.compile(r"(?P<file>[\w/]+\.py)::(?:(?P<cls>\w+)::)?(?P<function>test_\w+)(?:\[.+\])?")
+_DEFINED = re.compile(r"^[ \t]*(?:async )?(?:def|class) (\w+)", re.MULTILINE)
 _SUITES = "src/kit/prefect-integration-tests/prefect_integration_tests"
 
 
@@ -181,8 +182,8 @@ class _Tests:
     def __init__(self, folder: Path, suites: Path) -> None:
         self._folder = folder
         self._suites = suites
-        self._texts: dict[Path, str] = {}
-        self._inherited: str | None = None
+        self._names: dict[Path, set[str]] = {}
+        self._inherited: set[str] | None = None
 
     def missing(self, name: str) -> str | None:
         """Say what is wrong with the name of a test, if anything is."""
@@ -190,23 +191,24 @@ class _Tests:
         if match is None:
             return f"{name!r} is not the name of a test, as in `test_file.py::TestClass::test_name[case]`"
         path = self._folder / match["file"]
-        text = self._text(path)
-        if text is None:
-            return f"{match['file']} is not among the tests"
-        if match["cls"] and not re.search(rf"^class {match['cls']}\b", text, re.MULTILINE):
+        if path not in self._names:
+            if not path.is_file():
+                return f"{match['file']} is not among the tests"
+            self._names[path] = _names_in(path)
+        names = self._names[path]
+        if match["cls"] and match["cls"] not in names:
             return f"{match['file']} has no class {match['cls']}"
-        function = re.compile(rf"^\s*(?:async )?def {match['function']}\(", re.MULTILINE)
-        if function.search(text) or (match["cls"] and function.search(self._suite_texts())):
+        if match["function"] in names or (match["cls"] and match["function"] in self._inherited_names()):
             return None
         return f"{match['file']} has no {match['function']}"
 
-    def _text(self, path: Path) -> str | None:
-        if path not in self._texts and path.is_file():
-            self._texts[path] = path.read_text(encoding="utf-8")
-        return self._texts.get(path)
-
-    def _suite_texts(self) -> str:
+    def _inherited_names(self) -> set[str]:
         if self._inherited is None:
-            paths = [*sorted(self._suites.rglob("*.py")), *sorted(self._folder.glob("_*.py"))]
-            self._inherited = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+            paths = [*self._suites.rglob("*.py"), *self._folder.glob("_*.py")]
+            self._inherited = set[str]().union(*map(_names_in, paths))
         return self._inherited
+
+
+def _names_in(path: Path) -> set[str]:
+    """The classes and functions that a file defines."""
+    return set(_DEFINED.findall(path.read_text(encoding="utf-8")))
