@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 from packaging.metadata import ExceptionGroup, Metadata
 from packaging.specifiers import SpecifierSet
 
+from scripts.matrix import needs_of
 from scripts.workspace import ROOT, Package
 
 REQUIRED = ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE")
 """Files that each package has beside its modules; all are part of its source distribution."""
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-"""The releases of Python that a package says it is for."""
+"""The releases of Python that a package is for, but those that its `pyproject.toml` leaves out with a reason."""
 
 _ALLOWED = {*REQUIRED, "PKG-INFO", "build_backend.py", "interface.txt", "published-pages.txt", ".gitignore"}
 _DATA = {".py", ".json", ".yaml", ".md", ".gz"}
@@ -179,7 +180,8 @@ def metadata_problems(text: bytes, package: Package) -> list[str]:
 
 
 def _classifier_problems(classifiers: set[str], package: Package) -> list[str]:
-    wanted = {f"Programming Language :: Python :: {version}" for version in PYTHONS} | {"Typing :: Typed"}
+    versions = set(PYTHONS).difference(needs_of(package, PYTHONS).without or ())
+    wanted = {f"Programming Language :: Python :: {version}" for version in versions} | {"Typing :: Typed"}
     found = [f"the classifier {name!r} lacks" for name in sorted(wanted - classifiers)]
     kinds = ("Development Status", "Intended Audience", "Operating System", *(["Framework"] * package.is_integration))
     told = {name.partition(" :: ")[0] for name in classifiers}
