@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from prefect_integration_tests.backends._strikes import Strike, Strikes
 from prefect_integration_tests.backends.http_edge import EdgeFault
 
 _AGGREGATES = b"*%~>|"
@@ -30,13 +31,9 @@ class Command:
         return self.words[0].decode().upper()
 
 
-@dataclass
-class _Strike:
-    fault: EdgeFault
-    times: int | None
-    where: Callable[[Command], bool]
-    refusal: bytes
-    struck: int = 0
+@dataclass(eq=False)
+class _Strike(Strike[Command]):
+    refusal: bytes = b"ERR"
 
 
 class RedisEdge:
@@ -44,8 +41,7 @@ class RedisEdge:
 
     def __init__(self, port: int) -> None:
         self._upstream = ("127.0.0.1", port)
-        self._strikes: list[_Strike] = []
-        self._lock = threading.Lock()
+        self._strikes = Strikes[_Strike]()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -57,14 +53,8 @@ class RedisEdge:
         self, fault: EdgeFault, *, times: int | None = 1, where: Callable[[Command], bool], refusal: bytes | None = None
     ) -> Generator[Callable[[], int], None, None]:
         """Spoil commands while the context lasts; it gives a function that tells how many were."""
-        strike = _Strike(fault, times, where, refusal or b"ERR")
-        with self._lock:
-            self._strikes.append(strike)
-        try:
-            yield lambda: strike.struck
-        finally:
-            with self._lock:
-                self._strikes.remove(strike)
+        with self._strikes.during(_Strike(fault, times, where, refusal=refusal or b"ERR")) as struck:
+            yield struck
 
     def close(self) -> None:
         """Stop, and break all connections."""
@@ -90,18 +80,10 @@ class RedisEdge:
                 self._answer(client, server, answered, raw, Command(words))
         self._open.discard(client)
 
-    def _met_by(self, command: Command) -> _Strike | None:
-        with self._lock:
-            for strike in self._strikes:
-                if (strike.times is None or strike.struck < strike.times) and strike.where(command):
-                    strike.struck += 1
-                    return strike
-        return None
-
     def _answer(
         self, client: socket.socket, server: socket.socket, answered: Any, raw: bytes, command: Command
     ) -> None:
-        strike = self._met_by(command)
+        strike = self._strikes.met_by(command)
         if strike is None:
             server.sendall(raw)
             client.sendall(_reply(answered))
@@ -129,7 +111,7 @@ class RedisEdge:
 
     def _say_nothing(self, client: socket.socket, strike: _Strike) -> None:
         client.settimeout(0.05)
-        while strike in self._strikes:
+        while not self._strikes.is_over(strike):
             with contextlib.suppress(TimeoutError):
                 if not client.recv(1):
                     break  # it hung up

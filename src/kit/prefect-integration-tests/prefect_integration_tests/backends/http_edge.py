@@ -12,13 +12,14 @@ import ssl
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 import pytest
 
 from ._http_server import Cut, HttpHandler, HttpServer, cut
+from ._strikes import Strike, Strikes
 from .processes import HOST
 
 if TYPE_CHECKING:
@@ -76,15 +77,11 @@ class EdgeCall:
     """What it met."""
 
 
-@dataclass
-class _Strike:
-    fault: EdgeFault
-    times: int | None
-    where: Callable[[EdgeCall], bool] | None
-    refusal: Refusal | None
-    retry_after_seconds: int
-    body_seconds: float
-    struck: int = 0
+@dataclass(eq=False)
+class _Strike(Strike[EdgeCall]):
+    refusal: Refusal | None = None
+    retry_after_seconds: int = 1
+    body_seconds: float = 1.0
 
 
 def hand_on(
@@ -151,9 +148,8 @@ class HttpEdge:
         self._trust = (trust or ssl.create_default_context()) if self._is_secure else None
         self._scheme = "https" if context else "http"
         self._lock = threading.Lock()
-        self._strikes: list[_Strike] = []
+        self._strikes = Strikes[_Strike]()
         self._calls: list[EdgeCall] = []
-        self._awake = threading.Condition()
         self._ended = False
         self._http = HttpServer(self, _Handler, context).start("http-edge")
 
@@ -199,22 +195,20 @@ class HttpEdge:
             retry_after_seconds: What `Retry-After` says with 429 and 503.
             body_seconds: How long a slow body takes.
         """
-        strike = _Strike(fault, times, where, refusal, retry_after_seconds, body_seconds)
-        with self._lock:
-            self._strikes.append(strike)
-        try:
-            yield lambda: strike.struck
-        finally:
-            with self._lock:
-                self._strikes.remove(strike)
-            with self._awake:
-                self._awake.notify_all()
+        strike = _Strike(
+            fault,
+            times,
+            where,
+            refusal=refusal,
+            retry_after_seconds=retry_after_seconds,
+            body_seconds=body_seconds,
+        )
+        with self._strikes.during(strike) as struck:
+            yield struck
 
     def close(self) -> None:
         """Stop, and break all connections."""
         self._ended = True
-        with self._awake:
-            self._awake.notify_all()
         self._http.end()
 
     def __enter__(self) -> Self:
@@ -229,23 +223,17 @@ class HttpEdge:
 
     def met_by(self, call: EdgeCall) -> tuple[EdgeCall, _Strike | None]:
         """Write a request down, with what it meets."""
+        strike = self._strikes.met_by(call)
+        if strike is not None:
+            call = replace(call, fault=strike.fault)
         with self._lock:
-            for strike in self._strikes:
-                if strike.times is not None and strike.struck >= strike.times:
-                    continue
-                if strike.where is not None and not strike.where(call):
-                    continue
-                strike.struck += 1
-                call = EdgeCall(call.method, call.path, call.headers, call.content, strike.fault)
-                self._calls.append(call)
-                return call, strike
             self._calls.append(call)
-            return call, None
+        return call, strike
 
     def wait_in_vain(self, strike: _Strike, connection: socket.socket) -> None:
         """Say nothing until the fault ends or the client gives up."""
         connection.settimeout(0.05)
-        while not self._ended and strike in self._strikes:
+        while not self._ended and not self._strikes.is_over(strike):
             with contextlib.suppress(TimeoutError, ssl.SSLWantReadError):
                 if not connection.recv(1):
                     return  # it hung up
