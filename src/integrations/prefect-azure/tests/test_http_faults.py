@@ -6,7 +6,6 @@ import asyncio
 import errno
 import io
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from prefect_azure.key_vault import key_vault_write_secret
 from prefect_integration_tests.backends.azurite import connection_string
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
+from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.pool_runs import until
 from prefect_integration_tests.suites import HttpFaultSuite
 
@@ -464,19 +464,7 @@ box.upload_from_file_object(Endless(), "endless")
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_a_process_that_dies_leaves_no_half_a_blob(
-    container: AzureBlobStorageContainer, azurite: Any, behind: Any, name: str
+    container: AzureBlobStorageContainer, azurite: Any, behind: Any, name: Any
 ) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", UPLOADER, azurite.connection_string, container.container_name],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        child.send_signal(getattr(signal, name))
-        assert child.wait(20) == -getattr(signal, name)
-    finally:
-        child.kill()
-        child.communicate()
+    assert_dies_of(name, UPLOADER, azurite.connection_string, container.container_name)
     assert behind.keys() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from prefect_integration_tests.backends._google.pubsub_v1 import PubSub
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.backends.google_grpc import GoogleGrpc, VertexJobs
+from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.pool_runs import new_run
 
 from . import _cloud_run, _secrets, _vertex
@@ -295,20 +295,10 @@ GcsBucket(bucket=sys.argv[2], gcp_credentials=credentials).upload_from_file_obje
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_a_process_that_dies_leaves_no_half_an_object(gcs_bucket: GcsBucket, name: str) -> None:
+def test_a_process_that_dies_leaves_no_half_an_object(gcs_bucket: GcsBucket, name: Any) -> None:
     assert gcs_bucket.gcp_credentials.api_endpoints is not None
     address = gcs_bucket.gcp_credentials.api_endpoints["storage"]
-    child = subprocess.Popen(
-        [sys.executable, "-c", WAITER, address, gcs_bucket.bucket], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        child.send_signal(getattr(signal, name))
-        assert child.wait(20) == -getattr(signal, name)
-    finally:
-        child.kill()
-        child.communicate()
+    assert_dies_of(name, WAITER, address, gcs_bucket.bucket)
     assert gcs_bucket.list_blobs("") == []
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import signal
 import ssl
-import subprocess
-import sys
-import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +12,7 @@ import pytest
 from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
+from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.suites import HttpFaultSuite
 from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials, SnowflakeError, SnowflakeUnavailable
 
@@ -162,26 +159,21 @@ def test_a_clock_that_jumps_changes_nothing(connector: SnowflakeConnector, monke
     assert sorted(connector.fetch_all("SELECT n FROM t")) == [(-1,), (1,)]
 
 
-@pytest.mark.parametrize("name", ["SIGKILL"])
 def test_a_statement_of_a_process_that_dies_takes_effect_once(
-    connector: SnowflakeConnector, snowflake_server: Any, name: str
+    connector: SnowflakeConnector, snowflake_server: Any
 ) -> None:
     connector.execute("CREATE TABLE t (n INT)")
     program = f"""
         from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
         credentials = SnowflakeCredentials(user="fake", password="snow", **{snowflake_server.address()!r})
         fields = dict(database={connector.database!r}, schema="S", warehouse="W")
+        print("ready", flush=True)
         SnowflakeConnector(credentials=credentials, **fields).execute("INSERT INTO t VALUES (1)")
     """
     held = snowflake_server.hold_queries()
-    child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
     try:
-        assert held.wait(60)
-        child.send_signal(getattr(signal, name))
-        assert child.wait(10) == -getattr(signal, name)
+        assert_dies_of("SIGKILL", program, until=lambda: held.wait(60))
     finally:
-        child.kill()
-        child.wait(10)
         snowflake_server.release_queries()
 
     def look() -> bool | None:

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import ssl
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ from sqlalchemy.engine.url import URL, make_url
 from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.postgres import Postgres, postgres_program
+from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.clock import FakeClock
 from prefect_sqlalchemy import AsyncSqlAlchemyConnector, SqlAlchemyConnector
 from prefect_sqlalchemy._async_database import AsyncDatabase
@@ -334,7 +332,7 @@ async def awrite():
     async with AsyncSqlAlchemyConnector(connection_info=aurl).transaction() as transaction:
         await transaction.execute(f"INSERT INTO {table} VALUES (2)")
         print("ready", flush=True)
-        sys.stdin.read()
+        await asyncio.sleep(600)
 
 with SqlAlchemyConnector(connection_info=url).transaction() as transaction:
     transaction.execute(f"INSERT INTO {table} VALUES (1)")
@@ -344,31 +342,17 @@ with SqlAlchemyConnector(connection_info=url).transaction() as transaction:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_a_process_that_dies_leaves_no_transaction(
-    psycopg2: SqlAlchemyConnector, url_of: Callable[[str], str], name: str, table: str
+    psycopg2: SqlAlchemyConnector, url_of: Callable[[str], str], name: Any, table: str
 ) -> None:
     """Of either connector."""
     psycopg2.execute(f"CREATE TABLE {table} (id INTEGER)")
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, url_of("psycopg2"), url_of("asyncpg"), table],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
     def holders() -> int:
         psycopg2.reset_connections()
         held = f"SELECT COUNT(DISTINCT pid) FROM pg_locks WHERE relation = '{table}'::regclass AND mode LIKE 'Row%'"
         return int(psycopg2.fetch_one(held)[0])
 
-    try:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        assert holders() == 2
-        child.send_signal(getattr(signal, name))
-        assert child.wait(10) == -getattr(signal, name)
-    finally:
-        child.kill()
-        child.communicate()
+    assert_dies_of(name, WRITER, url_of("psycopg2"), url_of("asyncpg"), table, until=lambda: holders() == 2)
     poll(
         lambda: None if holders() else True,
         subject="The end of the transactions",
