@@ -58,14 +58,14 @@ def test_a_slow_line_changes_nothing(runner: Any, proxy: FaultProxy, seen: Any, 
     assert (tmp_path / "notes").read_text() == "ran\n"
 
 
-def test_a_broken_line_is_told_and_leaves_nothing_running(
+def test_a_broken_line_is_told_and_the_scheduler_forgets_the_run(
     runner: Any, proxy: FaultProxy, killable_cluster: Any, eventually: Eventually, seen: Any, tmp_path: Path
 ) -> None:
     ids: list[Any] = []
 
     @flow(task_runner=runner)
     def broken() -> None:
-        future = until.submit(tmp_path / "never", tmp_path / "started")
+        future = until.submit(tmp_path / "end", tmp_path / "started")
         ids.append(future.task_run_id)
         eventually((tmp_path / "started").exists)
         proxy.reset_connections()
@@ -77,6 +77,7 @@ def test_a_broken_line_is_told_and_leaves_nothing_running(
     assert time.monotonic() - began < 30
     assert seen.final_state(ids[0]).is_crashed()
     eventually(lambda: not any("until" in str(key) for key in killable_cluster.scheduler.tasks))
+    (tmp_path / "end").touch()  # Dask cannot end a thread, and the worker has but one
 
 
 def test_a_result_that_is_cut_off_is_told(
@@ -92,7 +93,7 @@ def test_a_result_that_is_cut_off_is_told(
     began = time.monotonic()
     with pytest.raises(DaskTaskRunLost):
         cut()
-    assert time.monotonic() - began < 90  # a machine with other work is slow; one that hangs, hangs for ever
+    assert time.monotonic() - began < 30
     assert (tmp_path / "notes").read_text() == "ran\n"
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-DEADLINE_SECONDS = 60
 
 
 def _is_running(pid: int) -> bool:
@@ -25,19 +22,6 @@ def _is_running(pid: int) -> bool:
 def is_running() -> Callable[[int], bool]:
     """Says whether a process runs; a zombie does not."""
     return _is_running
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Waits until a condition holds, and fails when it does not in time."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, "It did not happen in time."
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture

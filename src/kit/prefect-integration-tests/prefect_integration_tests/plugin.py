@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .clock import FakeClock
     from .faces import Call
     from .leaks import LeakWatch
+    from .seen import Seen
 
 _BACKENDS: dict[str, tuple[str, ...]] = {
     "processes": (),
@@ -137,6 +138,22 @@ def prefect_harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("DO_NOT_TRACK", "1")
         with temporary_server(tmp_path_factory.mktemp("prefect-home"), cache_folder()):
             yield
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Looks until there is something to see, and returns it: `eventually(lambda: shelf.get("a"))`."""
+    from .seen import eventually
+
+    return eventually
+
+
+@pytest.fixture(scope="session")
+def seen(prefect_harness: None) -> Seen:
+    """Looks into the Prefect API: task runs, their final states, logs."""
+    from .seen import Seen
+
+    return Seen()
 
 
 @pytest.fixture(params=["sync", "async"])
