@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -125,11 +127,25 @@ def pulled_by_edge(
 
     with DockerRegistry.start(login=False) as registry:
         edge = http_edge(f"http://{registry.host}")
-        name = f"tests/faults-{uuid.uuid4().hex[:8]}:1"
-        registry.push(docker_engine, busybox_image, f"{registry.host}/{name}")
-        yield edge, f"127.0.0.1:{edge.port}/{name}"
+        repository = f"tests/faults-{uuid.uuid4().hex[:8]}"
+        registry.push(docker_engine, busybox_image, f"{registry.host}/{repository}:1")
+        _push_unknown_manifest(f"http://{registry.host}/v2/{repository}/manifests")
+        name = f"127.0.0.1:{edge.port}/{repository}:2"
+        yield edge, name
         with contextlib.suppress(Exception):
-            docker_client.images.remove(f"127.0.0.1:{edge.port}/{name}", force=True)
+            docker_client.images.remove(name, force=True)
+
+
+def _push_unknown_manifest(url: str) -> None:
+    """Give the image another manifest: of an image that was removed the engine may still have the old one."""
+    kinds = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    read = urllib.request.Request(f"{url}/1", headers={"Accept": kinds})
+    with urllib.request.urlopen(read, timeout=10) as answer:
+        kind, manifest = answer.headers["Content-Type"], json.loads(answer.read())
+    manifest["annotations"] = {"com.example.test": uuid.uuid4().hex}
+    content = json.dumps(manifest).encode()
+    write = urllib.request.Request(f"{url}/2", content, {"Content-Type": kind}, method="PUT")
+    urllib.request.urlopen(write, timeout=10).close()
 
 
 def reads_manifest(call: EdgeCall) -> bool:
