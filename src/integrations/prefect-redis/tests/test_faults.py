@@ -214,7 +214,7 @@ def test_a_lock_that_was_released_is_not_missed_when_the_answer_is_lost(server: 
             time.sleep(0.001)
 
     with edge.fault("lost", where=lambda call: call.name in _SCRIPTS) as struck:
-        thread = threading.Thread(target=inherit)
+        thread = threading.Thread(target=inherit, daemon=True)
         thread.start()
         locks.release_lock("record", "one")
         thread.join(10)
