@@ -167,14 +167,15 @@ class Consumer(_Consumer):
 
     async def _acknowledge(self, client: Any) -> None:
         if handled := list(self._handled):
-            await client.xack(self.stream, self.group, *handled)
+            await _reading.in_time(client.xack(self.stream, self.group, *handled))
             del self._handled[: len(handled)]
 
     async def _make_group(self, client: Any) -> None:
         # A group that was there and is gone was deleted with all the rest: what came since then is for us.
         start = "0" if self._had_group else self.starting_message_id
         try:
-            await client.xgroup_create(self.stream, self.group, id=start, mkstream=True)
+            made = client.xgroup_create(self.stream, self.group, id=start, mkstream=True)
+            await _reading.in_time(made)
         except ResponseError as exc:
             if "BUSYGROUP" not in str(exc):
                 raise
@@ -189,7 +190,7 @@ class Consumer(_Consumer):
             async with client.pipeline(transaction=False) as pipeline:
                 pipeline.xack(self.stream, self.group, *handled)
                 pipeline.xreadgroup(**arguments, count=count)
-                _, answer = await _reading.in_time(pipeline.execute(), timedelta(0))
+                _, answer = await _reading.in_time(pipeline.execute())
             del self._handled[: len(handled)]
             if found := _reading.entries(answer):
                 return found
@@ -213,9 +214,10 @@ class Consumer(_Consumer):
         idle = int(self.min_idle_time.total_seconds() * 1000)
         cursor = start_id
         while True:
-            answer = await client.xautoclaim(
+            claimed = client.xautoclaim(
                 self.stream, self.group, self.name, min_idle_time=idle, start_id=cursor, count=message_batch_size
             )
+            answer = await _reading.in_time(claimed)
             cursor = text(answer[0])
             entries = [(text(entry_id), fields) for entry_id, fields in answer[1] if fields]
             entries = [entry for entry in entries if not await self._gave_up(client, entry)]

@@ -7,8 +7,11 @@ as patient: lost connections are made anew and the command is sent again, as oft
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -84,17 +87,24 @@ class AsyncLine:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._idle: list[Any] = []
+        self._seconds: float | None = None
 
     async def execute_command(self, *arguments: Any) -> Any:
         """Async form of `Line.execute_command`."""
-        connection = self._idle.pop() if self._idle else await _taken_from(self._pool)
-        if connection.socket_timeout is None:
-            # What goes over a line waits for nothing: who is silent for so long has gone.
-            connection.socket_timeout = current(RedisSettings).answer_timeout_seconds
+        connection = self._idle.pop() if self._idle else await _not_yet_connected(self._pool)
+        if connection.socket_timeout is not None:
+            # redis-py keeps it by `asyncio.wait_for`, which may lose a cancellation before Python 3.12
+            # (https://github.com/python/cpython/issues/86296): whoever cancels would wait for ever.
+            self._seconds, connection.socket_timeout = connection.socket_timeout, None
+        # What goes over a line waits for nothing: who is silent for so long has gone.
+        seconds = self._seconds or current(RedisSettings).answer_timeout_seconds
 
         async def exchange() -> Any:
-            await connection.send_packed_command(packed)
-            return await connection.read_response()
+            if not connection.is_connected:
+                await connection.connect()
+            with _answered_within(seconds, connection):
+                await connection.send_packed_command(packed)
+                return await connection.read_response()
 
         async def drop(_: Exception) -> None:
             await connection.disconnect()
@@ -115,6 +125,27 @@ class AsyncLine:
     async def eval(self, source: str, numkeys: int, *rest: Any) -> Any:
         """Async form of `Line.eval`."""
         return await self.execute_command("EVAL", source, numkeys, *rest)
+
+
+@contextmanager
+def _answered_within(seconds: float, connection: Any) -> Generator[None, None, None]:
+    """Break an async connection that has said nothing for so long; whoever waits for it gets a `TimeoutError`."""
+    from redis import exceptions
+
+    def give_up() -> None:
+        if (writer := getattr(connection, "_writer", None)) is not None:
+            writer.transport.abort()
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.call_later(seconds, give_up)
+    try:
+        yield
+    except (OSError, exceptions.ConnectionError) as exc:
+        if loop.time() < deadline.when():
+            raise
+        raise exceptions.TimeoutError(f"There was no answer within {seconds:g} seconds") from exc
+    finally:
+        deadline.cancel()
 
 
 _lines: WeakKeyDictionary[Any, Line | AsyncLine] = WeakKeyDictionary()
@@ -152,6 +183,12 @@ def _taken_from(pool: Any) -> Any:
     """A connection out of a pool. Before redis-py 5.3 it wants a name of a command, from then on it warns of one."""
     name = inspect.signature(pool.get_connection).parameters["command_name"]
     return pool.get_connection("PING") if name.default is inspect.Parameter.empty else pool.get_connection()
+
+
+async def _not_yet_connected(pool: Any) -> Any:
+    """An async connection; newer releases of redis-py give one without connecting it first."""
+    available: Any = getattr(pool, "get_available_connection", None)
+    return await _taken_from(pool) if available is None else available()
 
 
 def _is_answer(exc: BaseException) -> bool:

@@ -18,11 +18,12 @@ from .settings import current
 Entry = tuple[str, dict[Any, Any]]
 """The id of an entry of a stream, and its fields."""
 
+_AT_ONCE = timedelta(0)
 _ANSWER_SECONDS = 10.0
 """How much longer than asked a blocking read may take before the connection counts as broken."""
 
 
-async def in_time(answer: Awaitable[Any], block: timedelta) -> Any:
+async def in_time(answer: Awaitable[Any], block: timedelta = _AT_ONCE) -> Any:
     """Wait for an answer that is due: a connection whose other end has vanished says nothing, for ever."""
     task = asyncio.ensure_future(answer)
     try:  # not `asyncio.wait_for`, which may lose a cancellation (https://github.com/python/cpython/issues/86296)

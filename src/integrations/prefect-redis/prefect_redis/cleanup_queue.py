@@ -50,7 +50,6 @@ __all__ = ["RedisWorkerCleanupQueueSettings", "WorkerCleanupQueue", "redis_from_
 
 _EXHAUSTED = "max_delivery_attempts_reached"
 _SOURCE = "redis_cleanup_queue"
-_AT_ONCE = timedelta(0)
 _EXPIRE_AT_ONCE = 100
 _WAIT_SECONDS = 5.0
 _RETRIES = Backoff(initial_seconds=0.1, maximum_seconds=1.0, deadline_seconds=10.0)
@@ -311,9 +310,7 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
         return _dead_letter(fields) if fields.get("state") == "dead" else None
 
     async def _read(self, work_pool_id: UUID, message_id: UUID) -> dict[str, str]:
-        fields = _fields(
-            await self._call(lambda: in_time(self._client.hgetall(f"{self._prefix}message:{message_id}"), _AT_ONCE))
-        )
+        fields = _fields(await self._call(lambda: in_time(self._client.hgetall(f"{self._prefix}message:{message_id}"))))
         return fields if fields.get("pool") == str(work_pool_id) else {}
 
     async def wake_dispatchers(self, work_pool_id: UUID) -> CleanupQueueWakeup:
@@ -331,9 +328,7 @@ class WorkerCleanupQueue(_WorkerCleanupQueue):
         Args:
             work_pool_id: The work pool.
         """
-        return int(
-            await self._call(lambda: in_time(self._client.get(f"{self._prefix}wake:{work_pool_id}"), _AT_ONCE)) or 0
-        )
+        return int(await self._call(lambda: in_time(self._client.get(f"{self._prefix}wake:{work_pool_id}"))) or 0)
 
     async def wait_for_wakeup(
         self, work_pool_id: UUID, *, after: int = 0, timeout: float | None = None

@@ -225,7 +225,7 @@ class ConcurrencyLeaseStorage(_ConcurrencyLeaseStorage):
         client: Any = self.redis_client
         names = ("record", "expires", "created")
         record, expires, created = await self._call(
-            f"lease {lease_id}", lambda: in_time(client.hmget(self._lease(lease_id), *names), timedelta(0))
+            f"lease {lease_id}", lambda: in_time(client.hmget(self._lease(lease_id), *names))
         )
         if record is None:
             return None

@@ -185,7 +185,7 @@ class CausalOrdering(_CausalOrdering):
         return await self._persist(lambda: script.run(self.redis, [key], arguments))
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        return await self._persist(lambda: in_time(command(), timedelta(0)))
+        return await self._persist(lambda: in_time(command()))
 
     async def _persist(self, command: Callable[[], Awaitable[Any]]) -> Any:
         async def once() -> Any:

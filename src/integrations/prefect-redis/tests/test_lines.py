@@ -78,6 +78,26 @@ async def test_a_cancelled_command_leaves_no_answer_to_the_next(messaging: Redis
     assert await line.execute_command("ECHO", "mine") == "mine"
 
 
+@pytest.mark.parametrize("options", [{}, {"socket_timeout": 20}], ids=["by default", "with a time-out"])
+async def test_a_cancellation_is_never_lost(server: RedisServer, options: dict[str, Any]) -> None:
+    """`asyncio.wait_for` of Python before 3.12 loses one that comes when it has just ended, and so would redis-py."""
+    client = redis_from_url(server.url, asynchronous=True, **options)
+    line = line_of(client)
+
+    async def work() -> None:
+        while True:
+            await line.execute_command("PING")
+
+    for steps in range(300):
+        task = asyncio.create_task(work())
+        for _ in range(steps % 60):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        assert done, f"It goes on although it was cancelled after {steps % 60} steps of the loop."
+    await aclose_redis_client(client)
+
+
 async def test_closing_the_client_closes_the_connections(server: RedisServer, admin: Any) -> None:
     before = admin.info("clients")["connected_clients"]
     client, aclient = redis_from_url(server.url), redis_from_url(server.url, asynchronous=True)
