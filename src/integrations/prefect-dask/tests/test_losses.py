@@ -254,7 +254,8 @@ def test_a_large_argument_outlives_the_workers_that_hold_it(
         eventually(lambda: len(lines(notes)) == 2)
         parcels = {parcel.key for future in futures for parcel in future.wrapped_future.parcels}
         killable_cluster.kill(set.union(*map(killable_cluster.holders, parcels)))
-        eventually(lambda: len(lines(notes)) == 4)  # Dask tries again what was interrupted
+        # Dask tries again what was interrupted. The worker that is there first may get all of it, so that one run waits.
+        eventually(lambda: len(lines(notes)) >= 3)
         release.touch()
         return futures.result()
 
