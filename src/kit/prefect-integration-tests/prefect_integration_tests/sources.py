@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _SHELLS = frozenset(
     {
@@ -22,6 +23,20 @@ _SHELLS = frozenset(
 )
 
 _PRIVATE = ("prefect._internal", "prefect._experimental")
+
+
+def source_tree(folder: Path, tests: type) -> Path | None:
+    """Find the source tree of an integration: the folder with its `pyproject.toml`.
+
+    Args:
+        folder: The folder of its import package.
+        tests: A class of its tests. They are in the source tree even when a wheel is tested.
+
+    Returns:
+        The folder; `None` if there is none.
+    """
+    homes = [folder.parent, *Path(inspect.getfile(tests)).resolve().parents]
+    return next((home for home in homes if (home / "pyproject.toml").is_file() and (home / folder.name).is_dir()), None)
 
 
 def _names_by_alias(tree: ast.AST) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from prefect_integration_tests import published
 from prefect_integration_tests.public import import_quietly
+from prefect_integration_tests.sources import source_tree
 
 from .base import Suite
 
@@ -27,7 +28,7 @@ class InterfaceSuite(Suite):
 
     Attributes:
         package: Name of the import package, such as `"prefect_shell"`.
-        published: The file, relative to the folder that holds the package.
+        published: The file, relative to the source tree.
         optional_modules: Dotted names of modules that cannot be imported without an extra.
         listed_modules: Modules that make what they offer when asked for it, at a price; what `dir` lists is believed.
         withdrawn: Dotted paths of names, or of parameters such as `prefect_acme.jobs.run(retries)`, that are gone for a
@@ -43,10 +44,10 @@ class InterfaceSuite(Suite):
     @pytest.fixture
     def names(self) -> published.Names:
         """What releases have published."""
-        folder = Path(import_quietly(self.package).__path__[0]).parent
-        if not (folder / "pyproject.toml").is_file():
+        tree = source_tree(Path(import_quietly(self.package).__path__[0]), type(self))
+        if tree is None:
             pytest.skip("The package is installed without its source tree.")
-        file = folder / self.published
+        file = tree / self.published
         assert file.is_file(), f"{file} is missing; it lists what {self.package} has published."
         return published.parse(file.read_text(encoding="utf-8"))
 

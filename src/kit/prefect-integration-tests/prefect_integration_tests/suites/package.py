@@ -24,7 +24,7 @@ from prefect_integration_tests.public import (
     modules_of,
     plain,
 )
-from prefect_integration_tests.sources import foreign_imports, private_imports, scan, shell_calls
+from prefect_integration_tests.sources import foreign_imports, private_imports, scan, shell_calls, source_tree
 
 from .base import Suite
 
@@ -95,10 +95,10 @@ class PackageSuite(Suite):
 
     @pytest.fixture
     def project(self, folder: Path) -> Path:
-        """The source tree; tests that need it are skipped when the package came from a wheel."""
-        if not (folder.parent / "pyproject.toml").is_file():
+        """The source tree; tests that need it are skipped where there is none."""
+        if (tree := source_tree(folder, type(self))) is None:
             pytest.skip("The package is installed without its source tree.")
-        return folder.parent
+        return tree
 
     # Metadata
 
@@ -245,7 +245,7 @@ class PackageSuite(Suite):
         """Examples in docstrings and README compile."""
         import yaml
 
-        for where, example in _all_examples(published, folder):
+        for where, example in _all_examples(published, source_tree(folder, type(self))):
             if example.language in ("python", "py"):
                 try:
                     compile_example(example, where)
@@ -266,7 +266,7 @@ class PackageSuite(Suite):
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Examples behind a fence that says `python runnable` run as they stand."""
-        runnable = [(w, e) for w, e in _all_examples(published, folder) if e.runnable]
+        runnable = [(w, e) for w, e in _all_examples(published, source_tree(folder, type(self))) if e.runnable]
         if not runnable:
             return
         request.getfixturevalue("prefect_harness")
@@ -390,13 +390,12 @@ def _undocumented_construction(cls: type, path: str, doc: str) -> list[str]:
     return [f"{path}: `Args` lacks {', '.join(lacking)}"] if lacking else []
 
 
-def _all_examples(published: Package, folder: Path) -> list[tuple[str, Example]]:
+def _all_examples(published: Package, tree: Path | None) -> list[tuple[str, Example]]:
     """List the examples of all docstrings and of the README, each with where it stands."""
     texts = [(module.__name__, inspect.cleandoc(module.__doc__ or "")) for module in published.modules]
     texts += [(item.path, item.doc) for item in published.classes()]
     texts += [(operation.path, operation.doc) for operation in published.operations()]
-    readme = folder.parent / "README.md"
-    if (folder.parent / "pyproject.toml").is_file() and readme.is_file():
+    if tree is not None and (readme := tree / "README.md").is_file():
         texts.append(("README.md", readme.read_text(encoding="utf-8")))
     return [(where, example) for where, text in texts for example in examples(text)]
 
