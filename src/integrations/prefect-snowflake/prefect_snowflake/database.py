@@ -30,6 +30,7 @@ from ._query_tasks import (
 from ._result_rows import ResultRows, all_rows
 from ._running import Surroundings, execute, execute_many, open_cursor
 from ._scripts import statements_of
+from ._stage_files import StageFiles
 from .credentials import SnowflakeCredentials
 from .errors import SnowflakeError, SnowflakeInvalidRequest, SnowflakeSessionExpired, snowflake_errors
 
@@ -54,7 +55,7 @@ __all__ = [
 _ROLL_BACK = "ROLLBACK"
 
 
-class SnowflakeConnector(LiveBlock, QuickKey, DatabaseBlock):
+class SnowflakeConnector(StageFiles, LiveBlock, QuickKey, DatabaseBlock):
     """Query a database at Snowflake.
 
     The fetch methods remember where they are: called again with the same operation, parameters and options, they do not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,18 @@ def test_by_programmatic_access_token(snowflake_server: Any) -> None:
     assert (sent["AUTHENTICATOR"], sent["TOKEN"]) == ("PROGRAMMATIC_ACCESS_TOKEN", "pat")
 
 
-def test_by_workload_identity_of_oidc(snowflake_server: Any) -> None:
+def test_by_workload_identity_of_oidc(snowflake_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import jwt
 
+    # Newer connectors show such tokens to Snowflake's own hosts only (their error 251021).
+    host, look_up = "fakesnow.snowflakecomputing.com", socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, *others: look_up("127.0.0.1" if name == host else name, *others)
+    )
     token = jwt.encode({"iss": "https://issuer", "sub": "flow", "aud": "snowflakecomputing.com"}, "k" * 32)
     snowflake_server.accounts.identity_tokens.add(token)
     fields = {"authenticator": "workload_identity", "workload_identity_provider": "oidc", "token": token}
-    sent = login(snowflake_server, **fields)
+    sent = login(snowflake_server, host=host, **fields)
     assert (sent["AUTHENTICATOR"], sent["PROVIDER"], sent["TOKEN"]) == ("WORKLOAD_IDENTITY", "OIDC", token)
 
 
