@@ -22,6 +22,7 @@ every few seconds.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -175,14 +176,12 @@ class KubernetesWorker(BaseWorker[KubernetesWorkerJobConfiguration, KubernetesWo
         Args:
             *exc_info: The exception that ends the worker, if one does.
         """
-        try:
-            await self._submissions.stop_watching()
-        finally:
-            try:
-                await super().teardown(*exc_info)  # runs that are being submitted come to their end here
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._submissions.close()
+        # Not by `finally`: Prefect raises the exception that ends the worker once more, which must not happen while
+        # another one is handled. Their causes would become a ring, which anyio goes round for ever.
+        async with AsyncExitStack() as exits:
+            exits.push_async_callback(self._submissions.close)
+            exits.push_async_callback(super().teardown, *exc_info)  # runs that are being submitted come to their end
+            exits.push_async_callback(self._submissions.stop_watching)
 
     async def _cancel_run(self, flow_run_id: UUID) -> None:
         # The job of a run that is being submitted has no identifier yet: it is deleted as soon as it has one.

@@ -180,13 +180,28 @@ async def test_a_run_whose_job_ended_while_no_worker_was_there_crashes(api: Any,
 
 
 async def serve(worker: KubernetesWorker, until: Callable[[], bool]) -> None:
-    """Let a worker serve its pool until something is so."""
+    """Let a worker serve its pool until something is so, then cancel it as Ctrl-C does, and look how it ends."""
+    ends: list[BaseException] = []
+
+    async def start() -> None:
+        try:
+            await worker.start()
+        except anyio.get_cancelled_exc_class() as exc:
+            ends.append(exc)  # not raised: anyio looks for the first of all causes, and goes round a ring for ever
+
     async with anyio.create_task_group() as group:
-        group.start_soon(worker.start)
+        group.start_soon(start)
         with anyio.fail_after(30):
             while not until():
                 await anyio.sleep(0.02)
         group.cancel_scope.cancel()
+    (end,) = ends
+    causes: set[int] = set()
+    cause: BaseException | None = end
+    while cause is not None:
+        assert id(cause) not in causes, "The causes of the worker's end are a ring."
+        causes.add(id(cause))
+        cause = cause.__context__
 
 
 async def test_a_worker_says_once_what_it_may_not_do(

@@ -140,8 +140,9 @@ class KubernetesSubmissions:
         await self._exits.aclose()
 
     async def close(self) -> None:
-        """Close the clients."""
-        await self.clusters.close()
+        """Close the clients, also when the worker is interrupted."""
+        with anyio.CancelScope(shield=True):
+            await self.clusters.close()
 
     # Submitting
 
