@@ -272,8 +272,9 @@ class _Direct:
             finally:
                 done.set()
 
-        threading.Thread(target=work, name="snowflake-statement", daemon=True).start()
         try:
+            # An interruption may strike while it starts, when the statement is on its way already.
+            threading.Thread(target=work, name="snowflake-statement", daemon=True).start()
             self._wait(done, stop, deadline)
         except BaseException:
             limit = SnowflakeSettings().cancel_timeout_seconds

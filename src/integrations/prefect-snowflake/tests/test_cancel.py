@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,12 +26,14 @@ def cancelled_query(server: Any) -> Any:
     def look() -> Any:
         return next((query for query in server.queries_like(SLOW) if query.was_cancelled), None)
 
-    return poll(look, subject="The cancellation", interval_seconds=0.01, timeout_seconds=10)
+    return poll(look, subject="The cancellation", interval_seconds=0.01, timeout_seconds=60)
 
 
-def interrupt_once_held(server: Any) -> threading.Thread:
+def interrupt_once(has_come: Callable[[], Any]) -> threading.Thread:
+    """Send Ctrl-C to this process when the moment has come."""
+
     def work() -> None:
-        assert server.held.wait(10)
+        poll(lambda: has_come() or None, subject="The moment", interval_seconds=0.01, timeout_seconds=60)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=work)
@@ -39,9 +42,14 @@ def interrupt_once_held(server: Any) -> threading.Thread:
 
 
 @pytest.mark.parametrize("name", ["execute", "fetch_one", "fetch_all"])
-def test_ctrl_c_cancels_the_query_by_its_id(snowflake_server: Any, connector: SnowflakeConnector, name: str) -> None:
+def test_ctrl_c_cancels_the_query_by_its_id(
+    snowflake_server: Any, connector: SnowflakeConnector, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     connector.fetch_one("SELECT 1")
-    thread = interrupt_once_held(snowflake_server)
+    caplog.set_level("INFO")
+    caplog.clear()
+    # Not as soon as it is held: on a busy machine the answer with the ID may take longer than is waited for it then.
+    thread = interrupt_once(lambda: snowflake_server.held.is_set() and "Started query" in caplog.text)
     with pytest.raises(KeyboardInterrupt):
         getattr(connector, name)(SLOW)
     thread.join()
@@ -49,12 +57,30 @@ def test_ctrl_c_cancels_the_query_by_its_id(snowflake_server: Any, connector: Sn
     assert connector.fetch_one("SELECT 2") == (2,)
 
 
+def test_ctrl_c_while_the_statement_starts_cancels_the_query(
+    snowflake_server: Any, connector: SnowflakeConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector.fetch_one("SELECT 1")
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "snowflake-statement":
+            assert snowflake_server.held.wait(60)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connector.execute(SLOW)
+    assert cancelled_query(snowflake_server).was_cancelled
+
+
 @pytest.mark.parametrize("name", ["execute_async", "fetch_one_async", "fetch_many_async", "fetch_all_async"])
 async def test_a_cancelled_coroutine_cancels_the_query(
     snowflake_server: Any, connector: SnowflakeConnector, name: str
 ) -> None:
     work = asyncio.ensure_future(getattr(connector, name)(SLOW))
-    assert await asyncio.to_thread(snowflake_server.held.wait, 10)
+    assert await asyncio.to_thread(snowflake_server.held.wait, 60)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
@@ -65,7 +91,7 @@ def test_a_statement_that_blocks_is_cancelled_by_its_request(
     snowflake_server: Any, connector: SnowflakeConnector
 ) -> None:
     connector.fetch_one("SELECT 1")
-    thread = interrupt_once_held(snowflake_server)
+    thread = interrupt_once(snowflake_server.held.is_set)
     with pytest.raises(KeyboardInterrupt):
         connector.execute(f"SELECT 1; {SLOW}", num_statements=0)
     thread.join()
@@ -104,7 +130,7 @@ async def test_an_async_flow_that_times_out_cancels_the_query(
 
 def test_a_query_that_somebody_cancels_is_told(snowflake_server: Any, connector: SnowflakeConnector) -> None:
     def cancel() -> None:
-        assert snowflake_server.held.wait(10)
+        assert snowflake_server.held.wait(60)
         query = snowflake_server.queries_like(SLOW)[0]
         other = connector.open_connection()
         other.cursor().execute(f"SELECT SYSTEM$CANCEL_QUERY('{query.query_id}')")
