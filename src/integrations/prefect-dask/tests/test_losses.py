@@ -254,7 +254,7 @@ def test_a_large_argument_outlives_the_workers_that_hold_it(
         eventually(lambda: len(lines(notes)) == 2)
         parcels = {parcel.key for future in futures for parcel in future.wrapped_future.parcels}
         killable_cluster.kill(set.union(*map(killable_cluster.holders, parcels)))
-        # Dask tries again what was interrupted. The worker that is there first may get all of it, so that one run waits.
+        # Dask tries again what was interrupted. The worker that is there first may get all of it: one run waits then.
         eventually(lambda: len(lines(notes)) >= 3)
         release.touch()
         return futures.result()

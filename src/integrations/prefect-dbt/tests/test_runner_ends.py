@@ -46,10 +46,11 @@ SLOW = "model model_0"
 
 @pytest.fixture(scope="module")
 def project(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> DbtProject:
-    """One model, whose query sleeps in PostgreSQL."""
+    """One model, whose query sleeps in PostgreSQL. It is parsed, so that its runs come to the query soon."""
     folder = tmp_path_factory.mktemp("ends") / "project"
     made = generate(folder, adapter="postgres", postgres=postgres, models=1, seeds=0, tests=0)
     made.slow_model("model_0", SLEEP_SECONDS)
+    runner_of(made).invoke(["parse"])
     return made
 
 

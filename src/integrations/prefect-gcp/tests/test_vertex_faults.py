@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, Settings, get_current_settings, temporary_settings
 
 from prefect_gcp import GcpCredentials
 from prefect_gcp._rest import MAX_THREADS
@@ -180,9 +180,11 @@ async def test_ending_and_deleting_a_job_survives_one_failure(
 
 
 async def test_two_hundred_runs_are_watched_by_one_list_and_no_thread_each(
-    empty_google_grpc: GoogleGrpc, vertex: VertexJobs
+    empty_google_grpc: GoogleGrpc, vertex: VertexJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without Prefect's API, whose calls would take most of the time."""
+    """Without Prefect's API, whose calls would take most of the time, and with its settings written out once."""
+    variables = get_current_settings().to_environment_variables(exclude_unset=True)
+    monkeypatch.setattr(Settings, "to_environment_variables", lambda *_, **__: dict(variables))
     vertex.life = None
     count = 200
     credentials = GcpCredentials(project="my-project", api_endpoints={"aiplatform": empty_google_grpc.endpoint})
