@@ -177,6 +177,8 @@ def _options(url: str, scheme: str, segments: list[str], query: dict[str, str]) 
     secure = "rediss" if scheme.startswith("rediss") else "redis"
     tail = f"?{urlencode(query)}" if query else ""
     path = f"/{segments[0]}" if segments else ""
+    if scheme != "unix" and "@" in path:  # what precedes it is part of a password, with a slash in it
+        raise _unreadable(url)
     if scheme != "unix" and path and not path[1:].isdigit():
         raise RedisUrlInvalid(f"{public(url)}: {path[1:]!r} is not the number of a database.")
     try:

@@ -20,7 +20,7 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("password", hostile.PASSWORDS, ids=ascii)
+@pytest.mark.parametrize("password", [*hostile.PASSWORDS, "pa@/ss"], ids=ascii)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_password_that_is_not_encoded_is_not_said(form: str, password: str) -> None:
     url = form.format(f"{MARK}{password}{MARK}")

@@ -44,9 +44,10 @@ def check_address(url: str, what: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
+    # `urlsplit` leaves line breaks out.
+    if parts.scheme not in ("http", "https") or not host or not url.strip().isprintable():
         raise ValueError(f"{what} must have the form https://host[:port].")
-    if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
+    if "@" in parts.netloc or parts.query or parts.fragment or parts.path.strip("/"):
         raise ValueError(f"{what} must be https://host[:port], without a user, path or query.")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -20,7 +20,7 @@ def instance_address(url: str | None, example: str, fields: str) -> str | None:
     """
     if url is None or not (text := url.strip()):
         return None
-    if "@" in text or any(mark in text for mark in "?#\n\t "):
+    if "@" in text or not text.isprintable() or any(mark in text for mark in "?# "):
         raise ValueError(
             f"url is the address of the instance alone, such as {example}; credentials belong into {fields}."
         )

@@ -43,6 +43,8 @@ def test_an_address_loses_its_slash() -> None:
         ("https://example.com:port", "must have the form"),
         ("https://", "must have the form"),
         ("https://user:hunter2@example.com", "without a user"),
+        ("https://@example.com", "without a user"),
+        ("https://example\r\n.com", "must have the form"),
         ("https://example.com/v1", "without a user, path"),
         ("https://example.com?x=hunter2", "without a user, path or query"),
     ],

@@ -24,7 +24,9 @@ def test_an_address_is_taken_as_it_is_and_an_empty_one_means_none(given: str | N
     assert instance_address(given, "https://git.example.com", "`token`") == meant
 
 
-@pytest.mark.parametrize("url", ["https://user:pw@git.corp", "https://git.corp/?x=pw", "git corp pw", "git.corp\npw"])
+@pytest.mark.parametrize(
+    "url", ["https://user:pw@git.corp", "https://git.corp/?x=pw", "git corp pw", "git.corp\npw", "git.corp\rpw"]
+)
 def test_an_address_with_more_in_it_is_refused_without_being_said(url: str) -> None:
     with pytest.raises(ValueError, match=r"such as https://git\.example\.com; credentials belong") as caught:
         instance_address(url, "https://git.example.com", "`token`")
