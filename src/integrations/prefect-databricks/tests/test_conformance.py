@@ -37,6 +37,7 @@ class TestInterface(InterfaceSuite):
 
 class TestBlocks(BlockSuite):
     package = "prefect_databricks"
+    not_secret = frozenset({"idempotency_token"})
     alternatives = frozenset({"client_secret"})
 
     def make(self, cls: type[Block], canary: str) -> Block:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.logging import get_logger
 from prefect.workers.base import BaseJobConfiguration
@@ -53,6 +53,24 @@ class JobConfiguration(BaseJobConfiguration):
             base_job_template=base_job_template, values=values, client=client
         )
         return configuration
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Leave the environment out, which holds keys and passwords, and its values in a manifest."""
+        values = frozenset(str(value) for value in dict(self.env or {}).values() if value)
+        return [(name, _masked(value, values)) for name, value in super().__repr_args__() if name != "env"]
+
+
+def _masked(value: Any, hidden: frozenset[str]) -> Any:
+    """Mask texts in containers; everything else stays as it is."""
+    if isinstance(value, Mapping):
+        members = cast("Mapping[Any, Any]", value)
+        return {
+            key: "********" if isinstance(each, str) and each in hidden else _masked(each, hidden)
+            for key, each in members.items()
+        }
+    if isinstance(value, list):
+        return [_masked(each, hidden) for each in cast("list[Any]", value)]
+    return value
 
 
 def unused_variables(base_job_template: Mapping[str, Any], variables: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.job_configuration import JobConfiguration, unused_variables
 
@@ -15,6 +15,12 @@ class BoxConfiguration(JobConfiguration):
     """What a flow run asks of a box."""
 
     size: int = 1
+
+
+class Described(JobConfiguration):
+    """What a flow run asks of a box, in the box's own words."""
+
+    manifest: dict[str, Any]
 
 
 def test_a_variable_without_a_place_is_found_by_its_name() -> None:
@@ -36,3 +42,12 @@ async def test_a_variable_without_a_place_is_warned_of_once(
     assert len(warnings) == 1
     assert "does not use the job variables lids, so they have no effect" in warnings[0]
     assert "{{ lids }}" in warnings[0]
+
+
+def test_a_configuration_does_not_show_its_environment() -> None:
+    environment = {"KEY": "c4n4ry"}
+    shown = repr(
+        Described(env=environment, manifest={"env": [{"name": "KEY", "value": "c4n4ry"}], "cpu": 2}, name="run")
+    )
+    assert "c4n4ry" not in shown
+    assert all(text in shown for text in ("'KEY'", "'cpu': 2", "name='run'"))

@@ -1,7 +1,8 @@
-"""A program: calls every method of a block where no server can be reached, with all loggers at DEBUG.
+"""A program: calls every method of a block, or functions, where no service can be reached, with all loggers at DEBUG.
 
-It reads the block from standard input, as cloudpickle writes it, and says on standard error all that a user could see:
-records, errors with their causes, arguments of processes. Nothing but loopback is ever connected to.
+It reads `Calls` from standard input, as cloudpickle writes them, and says on standard error all that a user could see:
+records, errors with their causes, arguments of processes, what is sent to Prefect. Nothing but loopback is ever
+connected to.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import inspect
 import ipaddress
 import logging
 import os
+import re
+import signal
 import socket
 import sys
 import threading
@@ -19,10 +22,15 @@ import time
 import traceback
 import types
 import typing
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from prefect_integration_tests.blocks import SOUNDS_SECRET, plain_values
+from prefect_integration_tests.in_vain import Calls
 
 _SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
 _VALUES: dict[Any, Any] = {
@@ -32,8 +40,23 @@ _VALUES: dict[Any, Any] = {
     bool: False,
     bytes: b"acme",
     dict: {},
+    Mapping: {},
     list: ["acme"],
+    Sequence: ["acme"],
     Path: Path("acme"),
+}
+_NAMED = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "bytes": bytes,
+    "dict": dict,
+    "Mapping": dict,
+    "list": list,
+    "Sequence": list,
+    "Path": Path,
+    "None": type(None),
 }
 _OTHERS = frozenset({"abc", "builtins", "prefect", "pydantic", "typing"})
 _said = threading.Lock()
@@ -69,30 +92,77 @@ def _watch(event: str, args: tuple[Any, ...]) -> None:
         _say(f"PROCESS {' '.join(str(arg) for arg in args[:2])}")  # the environment comes later, and may hold secrets
 
 
-def _value_for(parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
-    """Make up a value that a caller could give."""
-    hint = hints.get(parameter.name, str)
-    choices = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+class _Arguments:
+    """Makes up what a caller could give: the blocks that there are, a canary for what is secret, and simple values."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._blocks = calls.blocks
+        self._canary = calls.canary
+        self._not_secret = calls.not_secret
+
+    def of(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """Make up the arguments that must be given, and those that hold secrets."""
+        written: Callable[..., Any] = inspect.unwrap(getattr(function, "fn", function))
+        wanted = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        given: dict[str, Any] = {}
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind not in wanted:
+                continue
+            choices = _choices(parameter, written)
+            value = self._secret(parameter.name, choices)
+            if value is None and parameter.default is inspect.Parameter.empty:
+                value = _plain(choices)
+            if value is not None or parameter.default is inspect.Parameter.empty:
+                given[parameter.name] = value
+        return given
+
+    def _secret(self, name: str, choices: Sequence[Any]) -> Any:
+        """Make up a value that holds a canary; `None` where none is meant."""
+        for block in self._blocks:
+            if type(block) in choices or type(block).__name__ in choices:
+                return block
+        kinds = [typing.get_origin(choice) or choice for choice in choices]
+        if name.endswith("credentials") and (dict in kinds or Mapping in kinds):
+            login = next((block for block in self._blocks if type(block).__name__.endswith("Credentials")), None)
+            return plain_values(login)[1] if login is not None else None
+        if self._canary and any("Secret" in getattr(kind, "__name__", "") for kind in kinds):
+            from pydantic import SecretStr
+
+            return SecretStr(self._canary)
+        if self._canary and SOUNDS_SECRET.search(name) and name not in self._not_secret:
+            return self._canary if str in kinds else self._canary.encode() if bytes in kinds else None
+        return None
+
+
+def _choices(parameter: inspect.Parameter, function: Callable[..., Any]) -> list[Any]:
+    """List the types that a parameter may have."""
+    hint = parameter.annotation
+    choices = [hint]
+    if isinstance(hint, str):
+        choices = [_evaluated(text, function.__globals__) for text in re.split(r"\s\|\s(?![^\[]*\])", hint)]
+    found: list[Any] = []
+    for choice in choices:
+        union = typing.get_origin(choice) in (typing.Union, types.UnionType)
+        found.extend(typing.get_args(choice) if union else (choice,))
+    return found
+
+
+def _evaluated(text: str, names: dict[str, Any]) -> Any:
+    try:
+        return eval(text, names)
+    except Exception:  # noqa: BLE001 - a name that is there for type checkers only
+        name = text.partition("[")[0].rpartition(".")[2]
+        return _NAMED.get(name, name)
+
+
+def _plain(choices: Sequence[Any]) -> Any:
     for choice in choices:
         kind = typing.get_origin(choice) or choice
         if kind is typing.Literal:
             return typing.get_args(choice)[0]
         if kind in _VALUES:
             return _VALUES[kind]
-    return None if type(None) in choices else "acme"
-
-
-def _arguments(method: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        hints = typing.get_type_hints(inspect.unwrap(method))
-    except Exception:  # noqa: BLE001 - names that are there for type checkers only
-        hints = {}
-    wanted = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {
-        parameter.name: _value_for(parameter, hints)
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.kind in wanted and parameter.default is inspect.Parameter.empty
-    }
+    return None if type(None) in choices or None in choices else "acme"
 
 
 async def _awaited(value: Any) -> None:
@@ -103,10 +173,9 @@ async def _awaited(value: Any) -> None:
         await value
 
 
-def _call(block: Any, name: str) -> None:
+def _call(name: str, function: Callable[..., Any], arguments: _Arguments) -> None:
     try:
-        method = getattr(block, name)
-        result = method(**_arguments(method))
+        result = function(**arguments.of(function))
         if inspect.isawaitable(result) or inspect.isasyncgen(result):
             asyncio.run(_awaited(result))
         elif inspect.isgenerator(result):
@@ -128,33 +197,143 @@ def _methods(block: Any) -> list[str]:
     return sorted(methods.difference(kind.model_fields))
 
 
-def main() -> None:
-    """Call them all, each in a thread, for some seconds."""
+def _function(path: str) -> Callable[..., Any]:
+    """Find a function by module and name, such as `prefect_acme.storage:read.aio`."""
+    module, _, names = path.partition(":")
+    found: Any = import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _threads(content: bytes) -> list[threading.Thread]:
+    """Make a thread for each call, all of which have blocks of their own."""
     import cloudpickle
 
-    import_module("prefect.main")  # sets logging up, before our handler
+    calls: Calls = cloudpickle.loads(content)
+    block = calls.block
+    if block is not None:
+        wanted = [(name, partial(_method, content, name)) for name in _methods(block)]
+    else:
+        wanted = [(path, partial(_function, path)) for path in calls.functions]
+        wanted += [(cls.__name__, partial(_run_of, cls, variables)) for cls, variables in calls.workers]
+    return [
+        threading.Thread(target=_find_and_call, args=(name, find, content), name=name, daemon=True)
+        for name, find in wanted
+    ]
+
+
+def _method(content: bytes, name: str) -> Callable[..., Any]:
+    import cloudpickle
+
+    return getattr(cloudpickle.loads(content).block, name)
+
+
+class _Told:
+    """Says the identifier of a run's infrastructure."""
+
+    def started(self, value: object = None) -> None:
+        _say(f"STARTED {value}")
+
+
+def _run_of(worker: type[Any], variables: Mapping[str, Any]) -> Callable[..., Any]:
+    async def run() -> None:
+        from prefect import flow, get_client
+        from prefect.client.schemas.actions import WorkPoolCreate
+
+        from prefect_integration_tests.pool_runs import new_run
+        from prefect_integration_tests.worker_configurations import configured
+
+        @flow
+        def acme() -> None:
+            pass
+
+        async with get_client() as client:
+            pool = await client.create_work_pool(WorkPoolCreate(name=f"in-vain-{uuid.uuid4().hex}", type=worker.type))
+        async with worker(work_pool_name=pool.name) as started:
+            of = await new_run(acme, pool.name)
+            configuration = configured(worker, of, pool, variables)
+            _say(f"SUBMITTED {configuration.name} {configuration.labels} {configuration.command}")
+            result = await started.run(of, configuration, task_status=_Told())
+            _say(f"ENDED {result!r}")
+
+    return run
+
+
+def _find_and_call(name: str, find: Callable[[], Callable[..., Any]], content: bytes) -> None:
+    import cloudpickle
+
+    try:
+        function = find()
+    except BaseException as exc:  # noqa: BLE001 - properties fail, too
+        _say(f"ERROR of {name}: " + "".join(traceback.format_exception(exc)) + f"{exc!r} {exc.args!r}")
+    else:
+        _call(name, function, _Arguments(cloudpickle.loads(content)))
+
+
+def _hear_logs() -> None:
     logging.root.addHandler(_Handler())
     logging.root.setLevel(logging.DEBUG)
     for logger in logging.root.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
             logger.setLevel(logging.DEBUG)
             logger.propagate = True
+
+
+def _hear_prefect() -> None:
+    """Say what is sent to Prefect's API, but for blocks, which are kept there with their secrets."""
+    from prefect.client import base
+    from prefect.events.clients import EventsClient
+    from prefect.events.worker import EventsWorker
+
+    class Events(EventsClient):
+        async def _emit(self, event: Any) -> None:
+            _say(f"EVENT {event.model_dump_json()}")
+
+    EventsWorker.set_client_override(Events)
+    for client in (base.PrefectHttpxSyncClient, base.PrefectHttpxAsyncClient):
+        client.send = _telling(client.send)
+
+
+def _telling(send: Callable[..., Any]) -> Callable[..., Any]:
+    def telling(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if "/block_" not in request.url.path:
+            _say(f"REQUEST {request.method} {request.url} {request.content.decode('utf-8', 'replace')}")
+        return send(self, request, *args, **kwargs)
+
+    return telling
+
+
+def _drain() -> None:
+    from prefect.events.worker import EventsWorker
+
+    async def drained(waiting: Any) -> None:
+        await waiting
+
+    waiting = EventsWorker.drain_all(timeout=5)
+    if inspect.isawaitable(waiting):
+        asyncio.run(drained(waiting))
+
+
+def main() -> None:
+    """Make all calls, each in a thread, for some seconds."""
+    import_module("prefect.main")  # sets logging up, before our handler
     content = sys.stdin.buffer.read()
-    block = cloudpickle.loads(content)
+    _hear_logs()
+    _hear_prefect()
+    threads = _threads(content)
     sys.addaudithook(_watch)
-    names = _methods(block)
-    _say(f"METHODS {' '.join(names)}")
-    threads = [
-        threading.Thread(target=_call, args=(cloudpickle.loads(content), name), name=name, daemon=True)
-        for name in names
-    ]
+    _say(f"CALLS {' '.join(thread.name for thread in threads)}")
     for thread in threads:
         thread.start()
     end = time.monotonic() + _SECONDS
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
+    draining = threading.Thread(target=_drain, daemon=True)
+    draining.start()
+    draining.join(5)
     _say("END")
-    os._exit(0)  # those that still try are not waited for
+    os.killpg(os.getpgrp(), signal.SIGKILL)  # those that still try are not waited for, nor what they have started
 
 
 if __name__ == "__main__":

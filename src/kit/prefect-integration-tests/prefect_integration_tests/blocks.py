@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic import Secret as PydanticSecret
+
+SOUNDS_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_key|private_key|secret_(access_)?key|passphrase)$")
+"""Names of what is secret."""
 
 
 def values(model: BaseModel) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import importlib
 import logging
 import sys
 import threading
+import uuid
 from typing import Any
 
 import pytest
@@ -85,6 +86,9 @@ class TestGood(CredentialsSuite):
         return Good(token=canary)
 
 
+APART = {"test_slugs_are_unique", "test_methods_tell_no_secrets", "test_functions_tell_no_secrets"}
+
+
 class Blocks(BlockSuite):
     package = "good"
 
@@ -97,7 +101,7 @@ class Blocks(BlockSuite):
 @pytest.mark.parametrize("cls", [Good, Nested])
 @pytest.mark.parametrize("face", ["sync", "async"])
 async def test_a_good_block_passes(cls, face, run_suite_test, tests_of, prefect_harness, canary) -> None:
-    for name in sorted(tests_of(Blocks) - {"test_slugs_are_unique", "test_methods_tell_no_secrets"}):
+    for name in sorted(tests_of(Blocks) - APART):
         await run_suite_test(Blocks(), name, block_class=cls, call=Call(face), canary=canary)
 
 
@@ -280,8 +284,7 @@ def test_blocks_are_found_by_the_package_they_are_defined_in() -> None:
 
 
 def test_every_test_of_the_block_suite_has_a_block_that_fails_it(tests_of) -> None:
-    apart = {"test_slugs_are_unique", "test_methods_tell_no_secrets"}
-    assert tests_of(BlockSuite) == {name for name, _ in BROKEN} | apart
+    assert tests_of(BlockSuite) == {name for name, _ in BROKEN} | APART
 
 
 IN_VAIN = """
@@ -333,6 +336,89 @@ async def test_what_methods_say_is_heard(reach, where, run_suite_test, tmp_path,
     else:
         with pytest.raises(AssertionError, match=f"A secret stands in .*InVain.*|{where}"):
             await run_suite_test(Blocks(), "test_methods_tell_no_secrets", block_class=cls, canary=canary)
+
+
+FUNCTIONS = """
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.blocks.core import Block
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from somewhere import Client
+
+
+class FunctionsCredentials(Block):
+    token: SecretStr
+
+
+@task
+async def aread(name: str, credentials: FunctionsCredentials) -> str:
+    token = credentials.token.get_secret_value()
+    {async_body}
+    return token
+
+
+@task
+def read(name: str, credentials: FunctionsCredentials, client: Client | None = None) -> str:
+    token = credentials.token.get_secret_value()
+    {task}
+    return token
+
+
+@flow
+def copy(credentials: FunctionsCredentials, page_token: str = "") -> None:
+    token = credentials.token.get_secret_value()
+    {flow}
+
+
+def push(bucket: str, credentials: dict | None = None, password: str = "") -> dict:
+    token = password if {by_password} else credentials["token"]
+    {step}
+    return {{}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "where"),
+    [
+        ("task", "pass", None),
+        ("task", "logging.getLogger('acme').debug('with %s', token)", "acme"),
+        ("async_body", "raise ValueError(token)", "ValueError"),
+        ("flow", "create_markdown_artifact(token, key='k')", "REQUEST POST .*artifacts"),
+        ("flow", "read.with_options(task_run_name=token)('a', credentials)", "task run"),
+        ("step", "raise ValueError(token)", "ValueError"),
+        ("by_password", "raise ValueError(token)", "ValueError"),
+    ],
+    ids=["none", "a task logs", "an async face raises", "an artifact", "a task's name", "a step's dict", "a password"],
+)
+async def test_what_functions_say_is_heard(
+    body, line, where, run_suite_test, tmp_path, monkeypatch, canary, prefect_harness
+) -> None:
+    bodies = dict.fromkeys(("async_body", "task", "flow", "step"), "pass")
+    bodies["step" if body == "by_password" else body] = line
+    name = f"functions_{uuid.uuid4().hex}"
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(FUNCTIONS.format(**bodies, by_password=body == "by_password"))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    importlib.import_module(name)
+
+    class Functions(Blocks):
+        package = name
+        not_secret = frozenset({"page_token"})
+
+    if where is None:
+        await run_suite_test(Functions(), "test_functions_tell_no_secrets", canary=canary)
+    else:
+        with pytest.raises(AssertionError, match=f"what the functions of {name} say: .*({where})"):
+            await run_suite_test(Functions(), "test_functions_tell_no_secrets", canary=canary)
 
 
 # Credentials that must fail

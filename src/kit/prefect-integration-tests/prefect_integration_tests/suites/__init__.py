@@ -19,6 +19,7 @@ from .package import PackageSuite
 from .secret import SecretSuite
 from .step import StepSuite
 from .store import RawStore
+from .worker_secrets import WorkerSecretsSuite
 
 __all__ = [
     "BlockSuite",
@@ -41,4 +42,5 @@ __all__ = [
     "SecretSuite",
     "StepSuite",
     "Suite",
+    "WorkerSecretsSuite",
 ]

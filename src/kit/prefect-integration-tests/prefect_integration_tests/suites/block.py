@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import copy
 import io
-import os
 import pickle
-import re
-import subprocess
-import sys
 import uuid
 from abc import abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 import pytest
 
-from prefect_integration_tests.blocks import construction_error, plain_values, secret_fields, values
+from prefect_integration_tests.blocks import SOUNDS_SECRET, construction_error, plain_values, secret_fields, values
 from prefect_integration_tests.docstrings import compile_example, examples
+from prefect_integration_tests.in_vain import NOWHERE, Calls, functions_of, said_by
+from prefect_integration_tests.public import Package
 from prefect_integration_tests.registry import registered_blocks
 
 from .base import Suite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefect.blocks.core import Block
 
     from prefect_integration_tests.faces import Call
@@ -32,10 +31,12 @@ if TYPE_CHECKING:
 # pyright: reportPrivateUsage=false
 # The suite looks at what Prefect itself sends to its server: block type, schema and checksum.
 
-_SOUNDS_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_key|private_key|secret_(access_)?key|passphrase)$")
-
 _IN_VAIN_SECONDS = 5
 """How long methods may try to reach somebody: long enough for the first attempts, and their errors."""
+
+_FUNCTIONS_SECONDS = 15
+_FUNCTION_SECONDS = 0.07
+"""The same for all functions of a package, and what each adds: there may be four hundred."""
 
 
 class BlockSuite(Suite):
@@ -45,10 +46,11 @@ class BlockSuite(Suite):
         package: Name of the import package, such as `"prefect_shell"`.
         holding_connectors: Names of blocks that hold a connector of another package which is not equal to its own copy,
             or connects when copied: such a block is saved and loaded, and not compared or copied.
-        not_secret: Names of fields that sound like a secret and are none, as
+        not_secret: Names of fields, and of parameters of functions, that sound like a secret and are none, as
             `AcmeBlock.next_token`.
         plain_entries: Entries of secret dictionaries that cannot hold the canary, such as
             `"type"` of a service account's key.
+        optional_modules: Dotted names of modules that cannot be imported without an extra.
         alternatives: Names of secret fields that cannot be given beside those that `make` fills.
     """
 
@@ -56,6 +58,7 @@ class BlockSuite(Suite):
     not_secret: ClassVar[frozenset[str]] = frozenset()
     holding_connectors: ClassVar[frozenset[str]] = frozenset()
     plain_entries: ClassVar[frozenset[str]] = frozenset()
+    optional_modules: ClassVar[frozenset[str]] = frozenset()
     alternatives: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
@@ -161,7 +164,7 @@ class BlockSuite(Suite):
         block = self.make(block_class, canary)
         held = secret_fields(block)
         for name, field in block_class.model_fields.items():
-            if not _SOUNDS_SECRET.search(name) or name in self.not_secret:
+            if not SOUNDS_SECRET.search(name) or name in self.not_secret:
                 continue
             assert "Secret" in repr(field.annotation), (
                 f"{name} sounds like a secret: make it a SecretStr, or name it in `not_secret`."
@@ -212,28 +215,30 @@ class BlockSuite(Suite):
     ) -> None:
         """Rule 3: whatever is called, with all loggers at DEBUG and no server to be reached, no secret is said."""
         block = self.make(block_class, canary)
-        said = _called_in_vain(block, tmp_path)
-        assert said.rstrip().endswith("END"), said[-2000:]
+        said = said_by(Calls(block=block), tmp_path, seconds=_IN_VAIN_SECONDS)
         no_canary_leaks.add(f"what the methods of {block_class.__name__} say", said)
         no_canary_leaks.check()
 
+    @pytest.mark.slow
+    def test_functions_tell_no_secrets(
+        self, canary: str, no_canary_leaks: LeakWatch, tmp_path: Path, prefect_harness: None
+    ) -> None:
+        """Rule 3: the same for functions, tasks and flows, both faces, which are given blocks with secrets.
 
-def _called_in_vain(block: Block, folder: Path) -> str:
-    """Call each method of a block in a process of its own, which reaches no server, and return all that it says."""
-    nowhere = "http://127.0.0.1:9"  # the port of the discard service, which refuses connections
-    here = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    surroundings = {
-        **here,
-        **dict.fromkeys(("HOME", "TMPDIR", "PREFECT_HOME"), str(folder)),
-        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), nowhere),
-        "PREFECT_API_URL": f"{nowhere}/api",
-        "DO_NOT_TRACK": "1",
-    }
-    program = [sys.executable, "-m", "prefect_integration_tests._calls_in_vain", str(_IN_VAIN_SECONDS)]
-    done = subprocess.run(
-        program, input=cloudpickle.dumps(block), env=surroundings, cwd=folder, capture_output=True, timeout=100
-    )
-    return (done.stdout + done.stderr).decode("utf-8", "replace")
+        What is sent to Prefect is looked at, too: runs with names and states, artifacts, events.
+        """
+        from prefect.settings import PREFECT_API_URL
+
+        functions = functions_of(Package(self.package, self.optional_modules))
+        if not functions:
+            return
+        blocks = tuple(self.make(cls, canary) for cls in registered_blocks(self.package))
+        calls = Calls(functions=functions, blocks=blocks, canary=canary, not_secret=self.not_secret)
+        seconds = max(_FUNCTIONS_SECONDS, _FUNCTION_SECONDS * len(functions))
+        api_url = PREFECT_API_URL.value() or f"{NOWHERE}/api"
+        said = said_by(calls, tmp_path, seconds=seconds, api_url=api_url)
+        no_canary_leaks.add(f"what the functions of {self.package} say", said)
+        no_canary_leaks.check()
 
 
 async def _block_types() -> set[str]:
