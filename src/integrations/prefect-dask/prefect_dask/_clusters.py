@@ -34,7 +34,7 @@ def import_cluster_class(name: str) -> Callable[..., Any]:
     module, _, attribute = name.rpartition(".")
     try:
         found: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as exc:
+    except (ImportError, AttributeError, ValueError, TypeError) as exc:  # `TypeError`: it begins with a dot
         raise DaskConfigurationError(
             f"`cluster_class` is {name!r}, which cannot be imported: {exc}. Give the full name of a class, such as "
             "'dask_cloudprovider.aws.FargateCluster', and install the package that it is in."

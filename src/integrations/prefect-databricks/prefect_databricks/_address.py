@@ -24,6 +24,8 @@ def workspace_address(databricks_instance: str, field: str = "databricks_instanc
         ValueError: If it is no host, or a token would be sent in the clear.
     """
     given = databricks_instance.strip()
+    if not given.isprintable():  # `urlsplit` leaves out line breaks
+        raise ValueError(f"{field} must be a host such as {EXAMPLE}, and has characters that no host has.")
     address = given if "://" in given else f"https://{given}"
     address = address.partition("#")[0].partition("?")[0]
     scheme, _, rest = address.partition("://")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from prefect.blocks.abstract import CredentialsBlock
@@ -43,6 +44,7 @@ _RateLimitWait = Annotated[
     ),
 ]
 _HOUR = 3600.0
+_OWNER = re.compile(r"[a-z0-9][\w-]*(?:/(?!\.{1,2}$)[\w.-]+)?", re.ASCII | re.IGNORECASE)
 
 
 def _checked_base_url(url: str | None) -> str | None:
@@ -223,7 +225,7 @@ class GitHubAppCredentials(QuickKey, CredentialsBlock):
     @classmethod
     def _is_owner(cls, owner: str | None) -> str | None:
         text = (owner or "").strip().removesuffix("/")
-        if text.count("/") > 1 or text.startswith("/") or any(mark in text for mark in ":@ "):
+        if text and not _OWNER.fullmatch(text):
             raise ValueError("owner is the name of an organization or user, or owner/name of a repository.")
         return text or None
 

@@ -187,6 +187,8 @@ def check_address(address: str) -> None:
     limit = RaySettings().connect_timeout_seconds
     try:
         socket.create_connection((found[1], int(found[2])), timeout=limit).close()
+    except ValueError as exc:  # what no name of a host can be
+        raise RayConfigurationError(_no_address(address)) from exc
     except (OSError, OverflowError) as exc:
         raise RayClusterUnavailable(
             f"No Ray cluster answers at {address!r} (connect timeout {limit:g} s): {exc}. Check that it runs, and that "

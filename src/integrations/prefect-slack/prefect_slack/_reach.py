@@ -32,7 +32,7 @@ def checked_api_url(url: str) -> str:
         ValueError: Saying what is wrong.
     """
     url = url.strip()
-    if not url.startswith(("https://", "http://")):
+    if not url.startswith(("https://", "http://")) or not url.isprintable() or " " in url:
         raise ValueError("base_url must have the form https://slack.com/api/.")
     if not may_have_tokens(url):
         raise ValueError("base_url must begin with https://: the token would be readable on the network.")

@@ -41,7 +41,8 @@ def post(webhook: SlackWebhook, body: Json) -> None:
     given: Json = {name: plain(value) for name, value in body.items() if value is not None}
     if not any(given.get(name) for name in ("text", "blocks", "attachments", "markdown_text")):
         raise InvalidSlackMessage(f"{_SUBJECT}: there is nothing to send. Give text, slack_blocks or attachments.")
-    if not webhook.url.get_secret_value().lower().startswith(("https://", "http://")):
+    url = webhook.url.get_secret_value()
+    if not url.lower().startswith(("https://", "http://")) or not url.isprintable() or " " in url:
         raise InvalidSlackMessage(f"{_SUBJECT}: url is no URL. Copy the whole Webhook URL, which begins with https://.")
     client = _client(webhook)
 

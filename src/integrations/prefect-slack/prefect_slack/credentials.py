@@ -98,6 +98,14 @@ class SlackCredentials(QuickKey, Block):
             args, fields = (), {"token": args[0], **fields}
         super().__init__(*args, **fields)
 
+    @field_validator("token")
+    @classmethod
+    def _is_one_word(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().strip()  # as Slack's SDK takes it
+        if not (text.isascii() and text.isprintable() and " " not in text):  # whose refusal would show it
+            raise ValueError("token holds a space, a line break or another character that no token has. Copy it again.")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _may_have_the_token(cls, value: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 _NAME = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _WORKERS = re.compile(rf"(?P<flow_run>[^:/\s]+):(?P<name>{_NAME})", re.IGNORECASE)
 _RESOURCE = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/"
+    r"/subscriptions/(?P<subscription>[\w-]+)/resourceGroups/(?P<group>[-\w.()]{0,89}[-\w()])/providers/"
     rf"Microsoft\.ContainerInstance/containerGroups/(?P<name>{_NAME})",
     re.IGNORECASE,
 )

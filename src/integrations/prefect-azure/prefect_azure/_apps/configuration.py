@@ -140,6 +140,23 @@ class AzureContainerAppJobConfiguration(JobConfiguration):
             names.check_identity(identity, "identities")
         return identities
 
+    @field_validator("subscription_id")
+    @classmethod
+    def _is_a_subscription(cls, text: str | None) -> str | None:
+        if text and not names.is_subscription(text):
+            raise ValueError(f"{text!r} is not the ID of a subscription. Give the ID alone, without /subscriptions/.")
+        return text
+
+    @field_validator("resource_group_name")
+    @classmethod
+    def _is_a_group(cls, text: str | None) -> str | None:
+        if text and not names.is_group(text):
+            raise ValueError(
+                f"{text!r} is not the name of a resource group: up to 90 letters, digits, `-_.()`, and no period at "
+                "the end. Give the name alone, without /subscriptions/.../resourceGroups/."
+            )
+        return text
+
     @field_validator("job_manifest")
     @classmethod
     def _is_a_job(cls, manifest: Json) -> Json:

@@ -119,8 +119,11 @@ class ExecutionRequest:
                 "hyphens, a letter first.",
                 subject=subject,
             )
-        for name, value in (("subscription_id", subscription_id), ("resource_group_name", resource_group_name)):
-            if not value or "/" in value:
+        for name, value, is_one in (
+            ("subscription_id", subscription_id, names.is_subscription),
+            ("resource_group_name", resource_group_name, names.is_group),
+        ):
+            if not is_one(value):
                 raise AzureInvalidRequest(
                     f"{subject}: {name} is {value!r}; give the {name.replace('_', ' ')} alone.", subject=subject
                 )

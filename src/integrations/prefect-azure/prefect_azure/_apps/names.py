@@ -15,14 +15,17 @@ WORKSPACE = "prefect-io-log-analytics-workspace"
 """Tag with the Log Analytics workspace that a run's variables name, so that the next worker knows it, too."""
 
 _NAME = r"[a-z](?:-?[a-z0-9])*"
+# An address loses `..`, and what follows a `?` is no part of a name.
+_SUBSCRIPTION = r"[\w-]+"
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftresources
+_GROUP = r"[-\w.()]{0,89}[-\w()]"
+_PLACE = rf"/subscriptions/(?P<subscription>{_SUBSCRIPTION})/resourceGroups/(?P<group>{_GROUP})/providers/"
 _JOB_ID = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.App/jobs/(?P<name>[^/]+)"
-    r"(?:/executions/(?P<execution>[^/]+))?",
+    rf"{_PLACE}Microsoft\.App/jobs/(?P<name>[\w-]+)(?:/executions/(?P<execution>[\w-]+))?",
     re.IGNORECASE,
 )
 _ENVIRONMENT_ID = re.compile(
-    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.App/"
-    r"(?:managedEnvironments|connectedEnvironments)/(?P<name>[^/]+)",
+    rf"{_PLACE}Microsoft\.App/(?:managedEnvironments|connectedEnvironments)/(?P<name>[\w-]+)",
     re.IGNORECASE,
 )
 _IDENTITY_ID = re.compile(
@@ -133,6 +136,16 @@ def _check_user_assigned(identity: str, field: str) -> None:
             f"`{field}`: {identity!r} is no managed identity; give its resource ID, '/subscriptions/{{id}}/"
             "resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}'."
         )
+
+
+def is_subscription(text: str) -> bool:
+    """Whether it can be the ID of a subscription."""
+    return re.fullmatch(_SUBSCRIPTION, text) is not None
+
+
+def is_group(text: str) -> bool:
+    """Whether a resource group may have the name."""
+    return re.fullmatch(_GROUP, text) is not None
 
 
 def is_job_name(name: str) -> bool:

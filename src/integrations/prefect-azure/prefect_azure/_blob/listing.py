@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,8 @@ Accounts with a hierarchical namespace show each directory as such a blob
 (https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues), and Hadoop makes them everywhere.
 """
 
-
 _MOST_CHARACTERS = 1024
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # XML has none, and so no listing
 
 
 def checked_key(key: str) -> str:
@@ -31,6 +32,8 @@ def checked_key(key: str) -> str:
         raise ValueError(f"Blob name {key!r} has {len(key)} characters; it must have 1 to {_MOST_CHARACTERS}.")
     if not {".", ".."}.isdisjoint(key.split("/")):
         raise ValueError(f"Blob name {key!r} has '.' or '..' between slashes, which Azure does not keep. Rename it.")
+    if _CONTROLS.search(key):
+        raise ValueError(f"Blob name {key!r} has a control character, which Azure does not take. Rename it.")
     return key
 
 

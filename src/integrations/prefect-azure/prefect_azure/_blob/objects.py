@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
     from typing_extensions import Self
 
+# Nothing that an address makes something else of; what more a name must be, Azure says:
+# https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+_CONTAINER = re.compile(r"[\w$-]{1,63}", re.ASCII)
 _PAGE = 5000
 _COPY_POLL_SECONDS = 0.5
 _MOST_SUMMED_BYTES = 4 * 2**20  # of a range that the service gives an MD5 with, as `validate_content` asks for
@@ -55,9 +59,10 @@ class AzureBlobs:
         from prefect_azure._clients import blob_service
         from prefect_azure.settings import BlobSettings  # costs every import of the package 15 ms otherwise
 
-        if not container or "/" in container:
+        if not container or not _CONTAINER.fullmatch(container):
             raise ValueError(
-                f"Container name {container!r} is not valid. Give the bare name, without address and folders."
+                f"Container name {container!r} is not valid. Give the bare name, without address and folders: 3 to 63 "
+                "lower-case letters, digits and single hyphens."
             )
         settings = BlobSettings()
         service = blob_service(credentials, **client_options(settings.part_mebibytes * 2**20, settings.retry_seconds))

@@ -8,7 +8,7 @@ from typing import Any, cast
 from ..errors import AzureInvalidRequest
 
 # https://learn.microsoft.com/azure/cosmos-db/concepts-limits#per-item-limits
-_FORBIDDEN = frozenset("/\\?#")
+_FORBIDDEN = frozenset("/\\?#\t\r\n")
 _MAX_CHARACTERS = 255
 
 
@@ -62,10 +62,16 @@ def _name(given: Any, argument: str, proxy: str) -> str:
     if not name.strip():
         raise _refused(argument, "it is empty")
     if found := sorted(_FORBIDDEN.intersection(name)):
-        raise _refused(argument, f"{name!r} has characters that an id must not have: {' '.join(found)}")
+        raise _refused(argument, f"{name!r} has characters that an id must not have: {' '.join(map(_shown, found))}")
+    if name in (".", ".."):
+        raise _refused(argument, f"it is {name!r}, which addresses lose")
     if (len(name) > _MAX_CHARACTERS and argument != "item") or len(name.encode()) > 1023:
         raise _refused(argument, f"its id is longer than {_MAX_CHARACTERS if argument != 'item' else 1023} bytes")
     return name
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else ascii(character)
 
 
 def _refused(argument: str, why: str) -> AzureInvalidRequest:

@@ -88,7 +88,7 @@ class SecretName:
             AzureInvalidRequest: If it is neither, or the identifier is of another vault.
         """
         subject = f"Secret {given!r}"
-        if "://" not in given:
+        if "://" not in given or not given.isprintable():  # `urlsplit` leaves out line breaks
             if not _SECRET.fullmatch(given):
                 raise AzureInvalidRequest(
                     f"secret_name is {given!r}; a name has up to 127 letters, digits and hyphens. Write it alone, or "

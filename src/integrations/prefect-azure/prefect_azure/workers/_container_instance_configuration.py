@@ -145,7 +145,7 @@ class AzureContainerJobConfiguration(JobConfiguration):
     @field_validator("subscription_id")
     @classmethod
     def _is_an_id(cls, subscription_id: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[^\s/]+", subscription_id.get_secret_value()):
+        if not re.fullmatch(r"[\w-]+", subscription_id.get_secret_value()):
             raise ValueError("it is not the ID of a subscription. Give the ID alone, without /subscriptions/.")
         return subscription_id
 

@@ -159,6 +159,8 @@ class DbtCloudAdministrativeClient:
         json: dict[str, Any] | None,
         timeout_seconds: float | None,
     ) -> httpx.Response:
+        if not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
+            raise ValueError(f"path is {path!r}; the '.' or '..' in it leads to another endpoint. Give ids as numbers.")
         query = {name: value for name, value in (params or {}).items() if value is not None}
         request = client.request(
             http_method.upper(),
