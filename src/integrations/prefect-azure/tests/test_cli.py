@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_KEY, temporary_settings
 from typer.testing import CliRunner, Result
 
 from prefect_azure import AzureContainerInstanceCredentials
@@ -20,6 +22,7 @@ from prefect_azure.workers.container_apps import AzureContainerAppJobWorker
 from prefect_azure.workers.container_instance import AzureContainerWorker
 from prefect_integration_tests.backends._azure.arm_clients import StaticCredential
 from prefect_integration_tests.backends.azure_identity import AzureIdentity
+from prefect_integration_tests.leaks import LeakWatch
 
 from ._arm_documents import Documents, serving
 
@@ -293,6 +296,37 @@ def test_the_command_tells_all_and_ends_with_1_when_a_check_failed(
     assert result.exit_code == 1
     assert "✗ environment       Container Apps environment 'prod' has no workload profile 'E8'" in result.output
     assert "✓ quota" in result.output
+
+
+def test_the_command_says_no_secret(
+    new_pool: Any,
+    azure: Documents,
+    azure_identity: AzureIdentity,
+    clean_azure_environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+    canary: str,
+    no_canary_leaks: LeakWatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    azure_identity.reset()
+    for name, value in {**azure_identity.app_service_environment(), **azure_identity.trust_environment()}.items():
+        monkeypatch.setenv(name, value)
+    app, endpoints = azure_identity.application(), {"arm": azure.endpoint}
+    refused = {"tenant_id": azure_identity.tenant_id, "client_id": app.client_id, "client_secret": canary}
+    registry = {"registry_url": "mine.azurecr.io", "username": "u", "password": canary}
+    fields: dict[str, Any] = {"subscription_id": SUBSCRIPTION, "resource_group_name": "flows", "image": IMAGE}
+    for login, level in (({"identity": "managed"}, "ok"), (refused, "failed")):
+        block = AzureContainerInstanceCredentials(**login, endpoints=endpoints)
+        reference = {"$ref": {"block_document_id": str(block.save(f"creds-{uuid.uuid4().hex[:8]}"))}}
+        fields |= {"aci_credentials": reference, "image_registry": registry, "env": {"DB_PASSWORD": canary}}
+        pool = new_pool(AzureContainerWorker, **fields)
+        with temporary_settings({PREFECT_API_KEY: canary}):
+            for options in ((), ("--variable", "image=busybox"), ("--json",)):
+                result = run("check", pool, *options)
+                no_canary_leaks.add(f"what check {' '.join(options)} prints", f"{result.output}{result.exception!r}")
+        levels = {each["check"]: each["level"] for each in json.loads(result.stdout)}
+        assert levels["identity"] == level, result.stdout
 
 
 def test_a_pool_that_cannot_be_read_ends_with_2(new_pool: Any, prefect_harness: None) -> None:

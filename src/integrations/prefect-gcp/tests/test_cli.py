@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_KEY, temporary_settings
 from typer.testing import CliRunner, Result
 
 from prefect_gcp import GcpCredentials
@@ -21,6 +23,7 @@ from prefect_gcp.workers.cloud_run import CloudRunWorker
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
 from prefect_gcp.workers.vertex import VertexAIWorker
 from prefect_integration_tests.backends._google.preflight import Preflight
+from prefect_integration_tests.leaks import LeakWatch
 
 APIS = (
     "run",
@@ -244,6 +247,29 @@ def test_the_command_tells_all_and_ends_with_1_when_a_check_failed(
     assert result.exit_code == 1
     assert "✗ service account   other@x.iam.gserviceaccount.com does not exist." in result.output
     assert "✓ image" in result.output
+
+
+def test_the_command_says_no_secret(
+    new_pool: Any,
+    project: Preflight,
+    credentials: GcpCredentials,
+    canary: str,
+    no_canary_leaks: LeakWatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    good = dict(credentials.service_account_info.get_secret_value())
+    broken = {**good, "private_key": f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n"}
+    for key, code in ((good, 0), (broken, 1)):
+        block = GcpCredentials(service_account_info=key, api_endpoints=credentials.api_endpoints)
+        reference = {"$ref": {"block_document_id": str(block.save(f"creds-{uuid.uuid4().hex[:8]}"))}}
+        fields = {"service_account_name": ACCOUNT, "credentials": reference, "env": {"DB_PASSWORD": canary}}
+        pool = new_pool(CloudRunWorkerV2, region=REGION, image=IMAGE, **fields)
+        with temporary_settings({PREFECT_API_KEY: canary}):
+            for options in ((), ("--json",), ("--variable", "region=nowhere-1")):
+                result = run("check", pool, *options)
+                no_canary_leaks.add(f"what check {' '.join(options)} prints", f"{result.output}{result.exception!r}")
+        assert run("check", pool).exit_code == code
 
 
 def test_a_pool_that_cannot_be_read_ends_with_2(new_pool: Any, prefect_harness: None) -> None:

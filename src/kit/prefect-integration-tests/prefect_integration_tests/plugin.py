@@ -7,6 +7,8 @@ installed in.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
@@ -99,6 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if _leaves_tests_to_others(config):
         return
     _be_patient_with_properties()
+    _hear_interrupts()
     for name, needs in _BACKENDS.items():
         module = f"prefect_integration_tests.backends.{name}"
         if all(map(_is_installed, needs)) and find_spec(module) is not None:
@@ -123,6 +126,12 @@ def _be_patient_with_properties() -> None:
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("integration")
+
+
+def _hear_interrupts() -> None:
+    """Undo what a shell does to a command behind `&`: it ignores Ctrl-C, as would all programs that tests interrupt."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -271,3 +271,19 @@ def test_tests_that_need_an_engine_are_left_out_when_asked_for(tmp_path) -> None
         check=False,
     )
     assert "1 passed, 1 deselected" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 1], ids=["alone", "xdist"])
+def test_programs_can_be_interrupted_when_tests_run_in_the_background(tmp_path, workers) -> None:
+    (tmp_path / "test_interrupt.py").write_text(
+        "import signal\n\n\ndef test_it(): assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    ignoring = "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.exit(pytest.main())"
+    run = subprocess.run(
+        [sys.executable, "-c", ignoring, "-q", "-p", "no:cacheprovider", "-n", str(workers), str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
