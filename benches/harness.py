@@ -399,6 +399,7 @@ def save(
     *,
     note: str = "",
     keep: bool = True,
+    among: bool = False,
     measured_on: str | None = None,
 ) -> str:
     """Write the samples to `results/<name>.json` and rewrite `RESULTS.md`; return the table.
@@ -410,8 +411,12 @@ def save(
         metrics: The columns.
         note: Markdown to put below the table.
         keep: Whether to write anything; a run of some cases only replaces no results.
+        among: Whether cases that were not measured now keep their results: a bench of hours is measured in parts.
         measured_on: The versions that were compared, in a sentence; by default those of `environments`.
     """
+    today = datetime.now(timezone.utc).date().isoformat()
+    if keep and among:
+        samples, today = _among(RESULTS / f"{name}.json", samples, today)
     rendered = "\n\n".join(part for part in (table(samples, metrics), note) if part)
     if not keep:
         return rendered
@@ -420,7 +425,7 @@ def save(
         "about": about,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, "
         f"Python {platform.python_version()}",
-        "measured_at": datetime.now(timezone.utc).date().isoformat(),
+        "measured_at": today,
         "measured_on": _compared() if measured_on is None else measured_on,
         "table": rendered.splitlines(),
         "samples": [
@@ -432,6 +437,28 @@ def save(
     RESULTS.joinpath(f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     FOLDER.joinpath("RESULTS.md").write_text(_results_page(), encoding="utf-8")
     return rendered
+
+
+def _among(
+    file: Path, samples: Mapping[Case, Sequence[Sample]], today: str
+) -> tuple[Mapping[Case, Sequence[Sample]], str]:
+    """Put samples in the place of those that a file has of the same cases; say from when to when all were taken."""
+    if not file.is_file():
+        return samples, today
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    new = {(case.what, case.variant): (case, runs) for case, runs in samples.items()}
+    found: dict[Case, Sequence[Sample]] = {}
+    is_older = False
+    for each in saved["samples"]:
+        if (mine := new.pop((each["what"], each["variant"]), None)) is not None:
+            found[mine[0]] = mine[1]
+        else:
+            is_older = True
+            case = Case(each["what"], each["variant"], each["variant"], ())
+            found[case] = [Sample(**run) for run in each["runs"]]
+    found |= dict(new.values())
+    first = str(saved["measured_at"]).partition(" ")[0]
+    return found, f"{first} to {today}" if is_older and first != today else today
 
 
 def _memory_gib() -> float:

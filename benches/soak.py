@@ -61,4 +61,4 @@ def run(rounds: int | None, only: str | None) -> str:
                     warm_up=False,
                     timeout_seconds=_TIMEOUT_SECONDS,
                 )
-    return harness.save("soak", ABOUT, samples, METRICS, keep=only is None and hours == HOURS)
+    return harness.save("soak", ABOUT, samples, METRICS, keep=hours == HOURS, among=only is not None)

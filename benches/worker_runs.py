@@ -40,7 +40,10 @@ METRICS = (
 
 
 def run(rounds: int | None, only: str | None) -> str:
-    """Measure and return the table; fewer runs, where `BENCH_WORKER_RUNS` says so, replace no results."""
+    """Measure and return the table; fewer runs, where `BENCH_WORKER_RUNS` says so, replace no results.
+
+    A round of all takes more than half an hour, so some workers may be measured at a time.
+    """
     runs = int(os.environ.get(_RUNS_VARIABLE, RUNS))
     samples: dict[Case, list[harness.Sample]] = {}
     with PrefectServer.start() as server, tempfile.TemporaryDirectory() as folder:
@@ -63,4 +66,4 @@ def run(rounds: int | None, only: str | None) -> str:
                     warm_up=False,
                     timeout_seconds=_TIMEOUT_SECONDS,
                 )
-    return harness.save("worker_runs", ABOUT, samples, METRICS, keep=only is None and runs == RUNS)
+    return harness.save("worker_runs", ABOUT, samples, METRICS, keep=runs == RUNS, among=only is not None)

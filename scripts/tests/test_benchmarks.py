@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benches import harness
 from scripts import benchmarks
 
 RESULT: dict[str, Any] = {
@@ -83,3 +84,23 @@ def test_check_finds_what_is_stale_and_writing_mends_it(
     assert benchmarks.main([], folder, docs) == 0
     assert not left.exists()
     assert benchmarks.main(["--check"], folder, docs) == 0
+
+
+def test_some_cases_of_a_long_bench_replace_their_own_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    monkeypatch.setattr(harness, "FOLDER", tmp_path)
+    metrics = (harness.Metric("wall_s", "seconds", 1),)
+
+    def save(seconds: dict[str, float], *, among: bool) -> list[tuple[str, float]]:
+        samples = {
+            harness.Case(what, "ours", "ours", ()): [harness.Sample({"wall_s": value})]
+            for what, value in seconds.items()
+        }
+        harness.save("long", "Long.", samples, metrics, among=among, measured_on="Here")
+        saved = json.loads((tmp_path / "long.json").read_text())
+        assert all(f"| {value:.1f}" in "\n".join(saved["table"]) for value in seconds.values())
+        return [(each["what"], each["runs"][0]["values"]["wall_s"]) for each in saved["samples"]]
+
+    assert save({"a": 1.0, "b": 2.0}, among=False) == [("a", 1.0), ("b", 2.0)]
+    assert save({"c": 4.0, "b": 3.0}, among=True) == [("a", 1.0), ("b", 3.0), ("c", 4.0)]
+    assert save({"b": 5.0}, among=False) == [("b", 5.0)]
