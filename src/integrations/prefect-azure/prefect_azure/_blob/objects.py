@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Nothing that an address makes something else of; what more a name must be, Azure says:
 # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-_CONTAINER = re.compile(r"[\w$-]{1,63}", re.ASCII)
+_CONTAINER = re.compile(r"[\w$][\w$-]{0,62}", re.ASCII)
 _PAGE = 5000
 _COPY_POLL_SECONDS = 0.5
 _MOST_SUMMED_BYTES = 4 * 2**20  # of a range that the service gives an MD5 with, as `validate_content` asks for
