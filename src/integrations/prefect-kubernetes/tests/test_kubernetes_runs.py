@@ -235,7 +235,13 @@ def test_a_pod_without_its_image_crashes_the_run_and_its_job_is_deleted(
     state = final(runs["no image"])
     assert state.is_crashed()
     assert "no-such-image:1" in state.message
-    assert names(kubernetes_cluster, namespace, runs["no image"], JOBS) == []
+    # The job goes after the state is told.
+    poll(
+        lambda: names(kubernetes_cluster, namespace, runs["no image"], JOBS) == [] or None,
+        subject="the end of the job",
+        interval_seconds=0.1,
+        timeout_seconds=60,
+    )
 
 
 def test_a_cancelled_run_ends_and_so_does_its_pod(
