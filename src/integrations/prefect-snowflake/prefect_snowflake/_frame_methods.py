@@ -12,29 +12,20 @@ from prefect_integration_kit.sql import Statement
 
 from ._faces import paired
 from ._frames import arrow_table, batches, pandas_frame, require_pandas, require_pyarrow, write_frame
+from ._statement_session import StatementSession
 
 if TYPE_CHECKING:
     import pandas as pd
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-    from ._running import Surroundings
 
-
-class Frames:
+class Frames(StatementSession):
     """Reads results as tables and frames, and writes frames to tables."""
 
     if TYPE_CHECKING:  # for pydantic, they would be fields
         database: str
         schema_: str
-
-    @abstractmethod
-    def _surroundings(self) -> Surroundings: ...
-
-    @abstractmethod
-    def _executed(
-        self, statement: Statement, stop: threading.Event, surroundings: Surroundings, *, wants_rows: bool = True
-    ) -> SnowflakeCursor: ...
 
     @abstractmethod
     def _get_connection(self, connect_kwargs: dict[str, Any]) -> SnowflakeConnection: ...

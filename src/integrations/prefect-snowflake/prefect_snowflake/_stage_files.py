@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect_integration_kit.dispatch import run_stoppable
 from prefect_integration_kit.sql import Statement
@@ -14,24 +13,12 @@ from prefect_integration_kit.sql import Statement
 from ._faces import paired
 from ._result_rows import all_rows
 from ._stage_statements import checked_files, checked_stage, copied_files, copy_statement, put_statement, staged_files
+from ._statement_session import StatementSession
 from .stages import CopiedFile, StagedFile
 
-if TYPE_CHECKING:
-    from snowflake.connector.cursor import SnowflakeCursor
 
-    from ._running import Surroundings
-
-
-class StageFiles:
+class StageFiles(StatementSession):
     """Puts files on a stage, and copies their rows into tables."""
-
-    @abstractmethod
-    def _surroundings(self) -> Surroundings: ...
-
-    @abstractmethod
-    def _executed(
-        self, statement: Statement, stop: threading.Event, surroundings: Surroundings, *, wants_rows: bool = True
-    ) -> SnowflakeCursor: ...
 
     async def put_files_async(
         self,
