@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from .batch import BatchJob
+from ._batch_block import BatchJob
 from .client_parameters import AwsClientParameters
 from .credentials import AwsCredentials, MinIOCredentials
 from .glue_job import GlueJobBlock

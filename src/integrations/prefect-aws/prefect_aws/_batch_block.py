@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefect.blocks.abstract import JobBlock, JobRun
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
@@ -30,6 +30,8 @@ class BatchJobRun(BaseModel, JobRun[BatchJobResult]):
         run.wait_for_completion(timeout_seconds=3600)
         ```
     """
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     job_id: str = Field(default=..., title="Batch Job ID", description="ID of the job.")
     aws_credentials: AwsCredentials = Field(

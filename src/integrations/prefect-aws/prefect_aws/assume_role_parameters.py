@@ -27,7 +27,7 @@ class AssumeRoleParameters(BaseModel):
         ```
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     RoleSessionName: str | None = Field(
         default=None,

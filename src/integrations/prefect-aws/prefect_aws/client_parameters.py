@@ -38,7 +38,7 @@ class AwsClientParameters(BaseModel):
         ```
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     api_version: str | None = Field(
         default=None,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from prefect.blocks.abstract import JobBlock, JobRun
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
@@ -50,6 +50,8 @@ class GlueJobRun(BaseModel, JobRun[str]):
         run.wait_for_completion()
         ```
     """
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     job_name: str = Field(default=..., title="AWS Glue Job Name", description="Name of the job definition.")
     job_id: str = Field(default=..., title="AWS Glue Job ID", description="ID of the job run.")

@@ -2,270 +2,61 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from prefect.blocks.abstract import SecretBlock
-from prefect.tasks import task
 from pydantic import Field
 
 from prefect_integration_kit.blocks import QuickKey
-from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread, sync_task
-from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 
-from ._sdk_logs import silent_sdk
+from . import _parameters
+from ._parameters import ParameterType
 from .credentials import AwsCredentials
-from .errors import AwsInvalidRequest, AwsParameterNotFound, aws_errors
+from .errors import AwsInvalidRequest
 
-ParameterType = Literal["String", "StringList", "SecureString"]
-Tier = Literal["Standard", "Advanced", "Intelligent-Tiering"]
-
-
-def _client(credentials: AwsCredentials) -> Any:
-    return credentials.get_client("ssm")
-
-
-def _subject(name: str) -> str:
-    return f"Parameter {name!r}"
-
-
-def _read(name: str, credentials: AwsCredentials, version: int | None = None, label: str | None = None) -> str:
-    if version is not None and label is not None:
-        raise AwsInvalidRequest(f"{_subject(name)}: give version or label, not both.", subject=_subject(name))
-    selector = version if version is not None else label
-    full_name = name if selector is None else f"{name}:{selector}"
-    client = _client(credentials)
-    with aws_errors(_subject(full_name), not_found=AwsParameterNotFound), silent_sdk():
-        answer = client.get_parameter(Name=full_name, WithDecryption=True)
-    run_logger(__name__).info("Read parameter %s", full_name)
-    return str(answer["Parameter"]["Value"])
-
-
-def _write(
-    name: str,
-    value: str | Sequence[str],
-    credentials: AwsCredentials,
-    parameter_type: ParameterType | None = None,
-    overwrite: bool = True,
-    **options: Any,
-) -> int:
-    kind = parameter_type or ("SecureString" if isinstance(value, str) else "StringList")
-    text = value if isinstance(value, str) else _joined(name, value)
-    if not text:
-        raise AwsInvalidRequest(
-            f"{_subject(name)}: the value is empty, which the parameter store does not hold.",
-            subject=_subject(name),
-        )
-    client = _client(credentials)
-    secrets = [value] if isinstance(value, str) else list(value)
-    with aws_errors(_subject(name), secrets=secrets), silent_sdk():
-        answer = client.put_parameter(Name=name, Value=text, Type=kind, Overwrite=overwrite, **options)
-    run_logger(__name__).info("Wrote parameter %s as %s", name, kind)
-    return int(answer["Version"])
-
-
-def _joined(name: str, values: Sequence[str]) -> str:
-    """Join a list as AWS stores it, which knows no way to write a comma inside an element."""
-    if any("," in value for value in values):
-        raise AwsInvalidRequest(
-            f"{_subject(name)}: an element of the list has a comma in it, and commas separate elements. "
-            "Store the list as JSON text instead.",
-            subject=_subject(name),
-        )
-    return ",".join(values)
-
-
-def _delete(name: str, credentials: AwsCredentials) -> None:
-    client = _client(credentials)
-    with aws_errors(_subject(name), not_found=AwsParameterNotFound):
-        client.delete_parameter(Name=name)
-    run_logger(__name__).info("Deleted parameter %s", name)
-
-
-def _read_path(path: str, credentials: AwsCredentials, recursive: bool = True) -> dict[str, str]:
-    client = _client(credentials)
-    subject = f"Parameters below {path!r}"
-    found: dict[str, str] = {}
-    with aws_errors(subject, not_found=AwsParameterNotFound), silent_sdk():
-        pages = client.get_paginator("get_parameters_by_path").paginate(
-            Path=path, Recursive=recursive, WithDecryption=True
-        )
-        for page in pages:
-            found.update((item["Name"], item["Value"]) for item in page["Parameters"])
-    run_logger(__name__).info("Read %d parameters below %s", len(found), path)
-    return found
-
-
-@task
-async def aread_parameter(
-    name: str,
-    aws_credentials: AwsCredentials,
-    version: int | None = None,
-    label: str | None = None,
-) -> str:
-    """Async form of `read_parameter`."""
-    return await run_sync_in_worker_thread(_read, name, aws_credentials, version, label)
-
-
-@sync_task(aread_parameter)
-def read_parameter(
-    name: str,
-    aws_credentials: AwsCredentials,
-    version: int | None = None,
-    label: str | None = None,
-) -> str:
-    """Read the value of a parameter, decrypted.
-
-    The value is the result of a task run, so it is stored where results are persisted; read it with `AwsParameter`
-    where it must not be.
-
-    Args:
-        name: Name or ARN of the parameter.
-        aws_credentials: Who we are at AWS.
-        version: Number of the version to read; the latest when neither version nor label is given.
-        label: Label of the version to read.
-
-    Returns:
-        The value; that of a list with commas between its elements.
-
-    Raises:
-        AwsParameterNotFound: If there is no such parameter, version or label.
-        AwsInvalidRequest: If both version and label are given.
-
-    Example:
-        ```python
-        from prefect import flow
-        from prefect_aws import AwsCredentials
-        from prefect_aws.parameter_store import read_parameter
-
-        @flow
-        def example_read_parameter():
-            return read_parameter("/app/url", AwsCredentials.load("BLOCK_NAME"))
-        ```
-    """
-    return _read(name, aws_credentials, version, label)
-
-
-@task
-async def aread_parameters(path: str, aws_credentials: AwsCredentials, recursive: bool = True) -> dict[str, str]:
-    """Async form of `read_parameters`."""
-    return await run_sync_in_worker_thread(_read_path, path, aws_credentials, recursive)
-
-
-@sync_task(aread_parameters)
-def read_parameters(path: str, aws_credentials: AwsCredentials, recursive: bool = True) -> dict[str, str]:
-    """Read all parameters below a path, decrypted.
-
-    Args:
-        path: The path, beginning with `/`, such as `/app/production`.
-        aws_credentials: Who we are at AWS.
-        recursive: Whether parameters in deeper paths are read too.
-
-    Returns:
-        The values by full name; empty when there is nothing below the path.
-
-    Raises:
-        AwsInvalidRequest: If the path does not begin with `/`.
-
-    Example:
-        ```python
-        from prefect import flow
-        from prefect_aws import AwsCredentials
-        from prefect_aws.parameter_store import read_parameters
-
-        @flow
-        def example_read_parameters():
-            return read_parameters("/app/production", AwsCredentials.load("BLOCK_NAME"))
-        ```
-    """
-    return _read_path(path, aws_credentials, recursive)
-
-
-@task
-async def awrite_parameter(
-    name: str,
-    value: str | Sequence[str],
-    aws_credentials: AwsCredentials,
-    parameter_type: ParameterType | None = None,
-    overwrite: bool = True,
-    **parameter_kwargs: Any,
-) -> int:
-    """Async form of `write_parameter`."""
-    return await run_sync_in_worker_thread(
-        _write, name, value, aws_credentials, parameter_type, overwrite, **parameter_kwargs
+if TYPE_CHECKING:
+    from ._parameter_tasks import (
+        adelete_parameter,
+        aread_parameter,
+        aread_parameters,
+        awrite_parameter,
+        delete_parameter,
+        read_parameter,
+        read_parameters,
+        write_parameter,
     )
 
+__all__ = [
+    "AwsParameter",
+    "ParameterType",
+    "Tier",
+    "adelete_parameter",
+    "aread_parameter",
+    "aread_parameters",
+    "awrite_parameter",
+    "delete_parameter",
+    "read_parameter",
+    "read_parameters",
+    "write_parameter",
+]
 
-@sync_task(awrite_parameter)
-def write_parameter(
-    name: str,
-    value: str | Sequence[str],
-    aws_credentials: AwsCredentials,
-    parameter_type: ParameterType | None = None,
-    overwrite: bool = True,
-    **parameter_kwargs: Any,
-) -> int:
-    """Write a parameter, and create it where there is none.
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "adelete_parameter": "._parameter_tasks",
+        "aread_parameter": "._parameter_tasks",
+        "aread_parameters": "._parameter_tasks",
+        "awrite_parameter": "._parameter_tasks",
+        "delete_parameter": "._parameter_tasks",
+        "read_parameter": "._parameter_tasks",
+        "read_parameters": "._parameter_tasks",
+        "write_parameter": "._parameter_tasks",
+    },
+)
 
-    Args:
-        name: Name of the parameter.
-        value: Its value: text, or a list of texts without commas.
-        aws_credentials: Who we are at AWS.
-        parameter_type: `SecureString`, which is encrypted and the default for text, `String`, or `StringList`, the
-            default for a list.
-        overwrite: Whether an existing parameter gets a new version.
-        parameter_kwargs: Further arguments of boto3's
-            [`put_parameter`](https://boto3.amazonaws.com/v1/documentation/api/latest/reference/services/ssm/client/put_parameter.html).
-
-    Returns:
-        Number of the version that was written.
-
-    Raises:
-        AwsAlreadyExists: If the parameter exists and `overwrite` is false.
-        AwsInvalidRequest: If the name or value is refused.
-
-    Example:
-        ```python
-        from prefect import flow
-        from prefect_aws import AwsCredentials
-        from prefect_aws.parameter_store import write_parameter
-
-        @flow
-        def example_write_parameter(url: str):
-            write_parameter("/app/url", url, AwsCredentials.load("BLOCK_NAME"), "String")
-        ```
-    """
-    return _write(name, value, aws_credentials, parameter_type, overwrite, **parameter_kwargs)
-
-
-@task
-async def adelete_parameter(name: str, aws_credentials: AwsCredentials) -> None:
-    """Async form of `delete_parameter`."""
-    await run_sync_in_worker_thread(_delete, name, aws_credentials)
-
-
-@sync_task(adelete_parameter)
-def delete_parameter(name: str, aws_credentials: AwsCredentials) -> None:
-    """Delete a parameter with all its versions.
-
-    Args:
-        name: Name of the parameter.
-        aws_credentials: Who we are at AWS.
-
-    Raises:
-        AwsParameterNotFound: If there is no such parameter.
-
-    Example:
-        ```python
-        from prefect import flow
-        from prefect_aws import AwsCredentials
-        from prefect_aws.parameter_store import delete_parameter
-
-        @flow
-        def example_delete_parameter():
-            delete_parameter("/app/url", AwsCredentials.load("BLOCK_NAME"))
-        ```
-    """
-    _delete(name, aws_credentials)
+Tier = Literal["Standard", "Advanced", "Intelligent-Tiering"]
 
 
 class AwsParameter(QuickKey, SecretBlock):
@@ -306,7 +97,7 @@ class AwsParameter(QuickKey, SecretBlock):
     )
 
     def _value(self, version: int | None, label: str | None) -> str:
-        return _read(self.parameter_name, self.aws_credentials, version, label)
+        return _parameters.read(self.parameter_name, self.aws_credentials, version, label)
 
     async def aread_value(self, version: int | None = None, label: str | None = None) -> str:
         """Async form of `read_value`."""
@@ -359,7 +150,7 @@ class AwsParameter(QuickKey, SecretBlock):
         except json.JSONDecodeError as exc:
             fault = f"{exc.msg} in line {exc.lineno}, column {exc.colno}"
         # Raised here and not above, since the parser's own error holds all of the value.
-        subject = _subject(self.parameter_name)
+        subject = _parameters.subject_of(self.parameter_name)
         raise AwsInvalidRequest(f"{subject} is not JSON ({fault}). Use read_value.", subject=subject)
 
     async def aread_json(self, version: int | None = None, label: str | None = None) -> Any:
@@ -412,7 +203,7 @@ class AwsParameter(QuickKey, SecretBlock):
             own["KeyId"] = self.kms_key_id
         if self.tier is not None:
             own["Tier"] = self.tier
-        return _write(
+        return _parameters.write(
             self.parameter_name,
             value,
             self.aws_credentials,
@@ -469,7 +260,7 @@ class AwsParameter(QuickKey, SecretBlock):
         return self._put_secret(secret_data, parameter_kwargs)
 
     def _remove(self) -> None:
-        _delete(self.parameter_name, self.aws_credentials)
+        _parameters.delete(self.parameter_name, self.aws_credentials)
 
     async def adelete_secret(self) -> None:
         """Async form of `delete_secret`."""
@@ -489,5 +280,5 @@ def _decoded(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        fault = f"{_subject(name)}: the value is not UTF-8 text, and parameters hold only text."
-    raise AwsInvalidRequest(f"{fault} Use AwsSecret for other bytes.", subject=_subject(name))
+        fault = f"{_parameters.subject_of(name)}: the value is not UTF-8 text, and parameters hold only text."
+    raise AwsInvalidRequest(f"{fault} Use AwsSecret for other bytes.", subject=_parameters.subject_of(name))

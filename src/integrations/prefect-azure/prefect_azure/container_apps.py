@@ -32,7 +32,7 @@ from typing import Any
 
 from prefect.blocks.abstract import JobBlock, JobRun
 from prefect.tasks import task
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, sync_task
@@ -324,6 +324,8 @@ def container_app_job_run_and_wait(
 
 class _Waiting(BaseModel):
     """Who waits for an execution, and how."""
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     credentials: AzureContainerInstanceCredentials = Field(
         default_factory=AzureContainerInstanceCredentials, title="Azure Credentials", description="Who we are at Azure."

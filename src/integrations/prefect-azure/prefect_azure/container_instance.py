@@ -22,7 +22,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 ACI_DEFAULT_CPU: float = 1.0
 """Cores of a container."""
@@ -71,6 +71,8 @@ class ACRManagedIdentity(BaseModel):
 
     It must be allowed to (role `AcrPull`). The container group gets it as one of its identities.
     """
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     registry_url: str = Field(
         title="Registry URL", description="The registry, such as my-registry.azurecr.io.", examples=["my.azurecr.io"]

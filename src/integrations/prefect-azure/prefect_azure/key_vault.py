@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect.blocks.abstract import SecretBlock
 from pydantic import Field, HttpUrl
 
-from prefect_azure._key_vault.names import SecretName
-from prefect_azure._key_vault.store import SecretStore
-from prefect_azure._key_vault.values import decoded, encoded, properties_of
 from prefect_azure.credentials import AzureCredentials
 from prefect_azure.errors import AzureInvalidRequest, AzureNotFound
 from prefect_integration_kit.blocks import QuickKey
@@ -20,6 +17,8 @@ from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.secret_values import parsed
 
 if TYPE_CHECKING:
+    from prefect_azure._key_vault.names import SecretName
+    from prefect_azure._key_vault.store import SecretStore
     from prefect_azure._key_vault.tasks import (
         akey_vault_delete_secret,
         akey_vault_list_secrets,
@@ -158,10 +157,15 @@ class AzureKeyVaultSecret(QuickKey, SecretBlock):
     tags: dict[str, str] | None = Field(default=None, description="Tags to give versions that are written.")
 
     def _open(self) -> tuple[SecretStore, SecretName]:
+        from prefect_azure._key_vault.names import SecretName
+        from prefect_azure._key_vault.store import SecretStore
+
         name = SecretName.parse(self.secret_name, self.vault_url, self.credentials.cloud)
         return SecretStore.open(self.credentials, name.vault_url), name
 
     def _read(self, version: str | None) -> bytes:
+        from prefect_azure._key_vault.values import decoded
+
         store, name = self._open()
         found = store.get(name, name.chosen(self.secret_version if version is None else version))
         value, fault = decoded(found.value or "", found.properties.tags)
@@ -233,6 +237,8 @@ class AzureKeyVaultSecret(QuickKey, SecretBlock):
         return self._read_json(field, version)
 
     def _write(self, secret_data: bytes, expires_on: datetime | None, not_before: datetime | None) -> str:
+        from prefect_azure._key_vault.values import encoded, properties_of
+
         store, name = self._open()
         name = name.without_version()
         value, tags = encoded(name.subject, secret_data)

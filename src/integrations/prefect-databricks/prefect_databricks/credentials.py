@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from prefect.blocks.abstract import CredentialsBlock
@@ -11,13 +11,11 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch
-from prefect_integration_kit.tls import httpx_context, tls_context
 
-from ._address import workspace_address
-from ._auth.checking import FIELDS, check_combination, given, instance_elsewhere
-from ._auth.choosing import AuthType, Identity, identify
-from ._auth.keeping import auth_of, keeper_of
-from .settings import DatabricksSettings
+from ._auth.auth_types import AuthType
+
+if TYPE_CHECKING:
+    from ._auth.choosing import Identity
 
 __all__ = ["AuthType", "DatabricksCredentials"]
 
@@ -34,6 +32,8 @@ _KEEP_SECONDS = 120.0
 
 def _with_authorities(options: Mapping[str, Any]) -> dict[str, Any]:
     """Read the certificates that `verify` names; a block that is saved can hold no context."""
+    from prefect_integration_kit.tls import tls_context
+
     read = dict(options)
     if isinstance(read.get("verify"), str):
         read["verify"] = tls_context(read["verify"], "client_kwargs.verify")
@@ -164,6 +164,8 @@ class DatabricksCredentials(QuickKey, CredentialsBlock):
         Raises:
             ValueError: If nothing says how to authenticate, two ways are mixed, or a part of one is missing.
         """
+        from ._auth.checking import check_combination, instance_elsewhere
+
         if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - pydantic hands on anything
             return values
         check_combination(values)
@@ -174,6 +176,8 @@ class DatabricksCredentials(QuickKey, CredentialsBlock):
     @field_validator("databricks_instance")
     @classmethod
     def _is_host(cls, databricks_instance: str) -> str:
+        from ._address import workspace_address
+
         workspace_address(databricks_instance)
         return databricks_instance
 
@@ -190,6 +194,11 @@ class DatabricksCredentials(QuickKey, CredentialsBlock):
         Raises:
             DatabricksCredentialsError: If something that the way to authenticate needs is missing.
         """
+        from prefect_integration_kit.tls import httpx_context
+
+        from ._auth.keeping import auth_of
+        from .settings import DatabricksSettings
+
         options = _with_authorities(self.client_kwargs or {})
         identity = self._identity()
         headers = httpx.Headers(options.pop("headers", None))
@@ -227,10 +236,15 @@ class DatabricksCredentials(QuickKey, CredentialsBlock):
         return self._keeper(identity).get() if identity.token is None else identity.token
 
     def _identity(self) -> Identity:
+        from ._auth.checking import FIELDS, given
+        from ._auth.choosing import identify
+
         values = {name: getattr(self, name, None) for name in FIELDS}
         return identify({**given(values), "databricks_instance": self.databricks_instance})
 
     def _keeper(self, identity: Identity) -> Any:
+        from ._auth.keeping import keeper_of
+
         return keeper_of(identity.sources["Authorization"], self._token_client, self._token_options())
 
     def _token_options(self) -> dict[str, Any]:
@@ -238,6 +252,10 @@ class DatabricksCredentials(QuickKey, CredentialsBlock):
 
     def _token_client(self) -> httpx.Client:
         """Make a client to ask for tokens with. Proxies of the environment hold, as for all requests."""
+        from prefect_integration_kit.tls import httpx_context
+
+        from .settings import DatabricksSettings
+
         options: dict[str, Any] = {"verify": httpx_context(), **_with_authorities(self._token_options())}
         settings = DatabricksSettings()
         timeout = httpx.Timeout(settings.timeout_seconds, connect=settings.connect_timeout_seconds)

@@ -14,19 +14,21 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.extras import require_extra
+from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.live_blocks import LiveBlock
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._sql.errors import DatabricksStatementCancelled, DatabricksStatementError, DatabricksStatementTimedOut
-from ._sql.execution import Disposition, Format, Request, execute
-from ._sql.rows import Result
-from ._sql.statement_tasks import SqlResult, asql_statement, sql_statement
-from ._sql.stopping import run_until_stopped
+from ._sql.formats import Disposition, Format
 from .credentials import DatabricksCredentials
 from .errors import DatabricksBadRequest, DatabricksError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ._sql.execution import Request
+    from ._sql.rows import Result
+    from ._sql.statement_tasks import SqlResult, asql_statement, sql_statement
 
 __all__ = [
     "DatabricksCredentials",
@@ -38,6 +40,15 @@ __all__ = [
     "asql_statement",
     "sql_statement",
 ]
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "SqlResult": "._sql.statement_tasks",
+        "asql_statement": "._sql.statement_tasks",
+        "sql_statement": "._sql.statement_tasks",
+    },
+)
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
@@ -129,6 +140,8 @@ class DatabricksSqlWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         self._cursors = Cursors(self._open)
 
     def _request(self, statement: Statement, format: Format = "JSON_ARRAY") -> Request:  # noqa: A002 - the API's name
+        from ._sql.execution import Request
+
         options: dict[str, Any] = dict(statement.options)
         if unknown := sorted(set(options) - set(_OPTIONS)):
             known = ", ".join(_OPTIONS)
@@ -144,9 +157,14 @@ class DatabricksSqlWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         )
 
     async def _execute(self, statement: Statement) -> Result:
+        from ._sql.execution import execute
+        from ._sql.rows import Result
+
         return Result(self.databricks_credentials, await execute(self.databricks_credentials, self._request(statement)))
 
     def _open(self, statement: Statement, stop: threading.Event) -> _Rows:
+        from ._sql.stopping import run_until_stopped
+
         return _Rows(run_until_stopped(self._execute(statement), stop))
 
     def reset_cursors(self) -> None:
@@ -375,6 +393,9 @@ class DatabricksSqlWarehouse(LiveBlock, QuickKey, DatabaseBlock):
 
     async def afetch_arrow(self, operation: str, parameters: Parameters = None, **execution_options: Any) -> Any:
         """Async form of `fetch_arrow`."""
+        from ._sql.execution import execute
+        from ._sql.rows import Result
+
         pyarrow: Any = require_extra("pyarrow", distribution="prefect-databricks", extra="arrow")
         options = {"disposition": "EXTERNAL_LINKS", **execution_options}
         request = self._request(Statement(operation, parameters, options), "ARROW_STREAM")

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from prefect_integration_kit.late_imports import late_names
 
-from .attachments import EmailAttachment
-from .connection import EmailConnection, SentEmail
 from .credentials import EmailServerCredentials, SMTPServer, SMTPType
-from .mime import Email
 
 if TYPE_CHECKING:
+    from .attachments import EmailAttachment
+    from .connection import EmailConnection, SentEmail
     from .message import email_send_many, email_send_message
+    from .mime import Email
 
 __version__ = version("prefect-email")
 
@@ -27,10 +27,14 @@ __all__ = [
     "email_send_message",
 ]
 
-# Making tasks takes its time, and every flow run imports this package.
+# Every flow run imports this package, and few send mail.
 __getattr__, __dir__ = late_names(
     __name__,
     {
+        "Email": ".mime",
+        "EmailAttachment": ".attachments",
+        "EmailConnection": ".connection",
+        "SentEmail": ".connection",
         "email_send_many": ".message",
         "email_send_message": ".message",
     },

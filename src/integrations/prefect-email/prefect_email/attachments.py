@@ -52,7 +52,7 @@ class EmailAttachment(BaseModel):
         ```
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(defer_build=True, arbitrary_types_allowed=True)
 
     content: SkipValidation[bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO] = Field(
         description="Bytes; a text, sent as UTF-8; an open file, read from its beginning; or the "

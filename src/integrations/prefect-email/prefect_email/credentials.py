@@ -6,25 +6,23 @@ import re
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from smtplib import SMTP, SMTP_SSL
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefect.blocks.core import Block
 from prefect.logging.loggers import get_logger
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from prefect_email._login import log_in, uses_oauth2
-from prefect_email._replies import Peer, email_errors
-from prefect_email._tls import context_of
 from prefect_email.errors import EmailInsecureAuthentication, EmailNotSupported
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.logs import run_logger
 
 if TYPE_CHECKING:
     import logging
+    from smtplib import SMTP
 
     from typing_extensions import Self
 
+    from prefect_email._replies import Peer
     from prefect_email.connection import EmailConnection
 
 internal_logger = get_logger(__name__)
@@ -233,6 +231,8 @@ class EmailServerCredentials(QuickKey, Block):
 
     @model_validator(mode="after")
     def _complete_oauth2(self) -> Self:
+        from prefect_email._login import uses_oauth2
+
         if self.oauth2_token_url is not None and (
             self.oauth2_client_id is None or (self.oauth2_refresh_token is None and self.oauth2_client_secret is None)
         ):
@@ -273,6 +273,9 @@ class EmailServerCredentials(QuickKey, Block):
                 print(server.esmtp_features)
             ```
         """
+        from prefect_email._login import log_in, uses_oauth2
+        from prefect_email._replies import Peer, email_errors
+
         has_secret = uses_oauth2(self) or bool(self.password.get_secret_value())
         logs_in = self.username is not None and (has_secret or self.smtp_type is not SMTPType.INSECURE)
         peer = Peer.of(self)
@@ -317,11 +320,17 @@ class EmailServerCredentials(QuickKey, Block):
         return EmailConnection(self)
 
     def _open(self, peer: Peer) -> SMTP:
+        from smtplib import SMTP, SMTP_SSL
+
+        from prefect_email._tls import context_of
+
         if self.smtp_type is SMTPType.SSL:
             return SMTP_SSL(peer.host, peer.port, timeout=self.timeout_seconds, context=context_of(self))
         return SMTP(peer.host, peer.port, timeout=self.timeout_seconds)
 
     def _start_tls(self, server: SMTP, peer: Peer) -> None:
+        from prefect_email._tls import context_of
+
         server.ehlo_or_helo_if_needed()
         if not server.has_extn("starttls"):
             raise EmailNotSupported(

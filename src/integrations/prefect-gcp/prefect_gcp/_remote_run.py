@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from prefect.blocks.abstract import JobRun
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_integration_kit.dispatch import async_dispatch
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, retry
@@ -76,6 +76,8 @@ async def asubmit_and_wait(
 class Waiting(BaseModel):
     """Who waits for a job, and how."""
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     gcp_credentials: GcpCredentials = Field(
         default_factory=GcpCredentials, title="GCP Credentials", description="Who we are at Google Cloud."
     )
@@ -88,6 +90,12 @@ class Waiting(BaseModel):
 
 class RemoteRun(Waiting, JobRun[R], Generic[R]):
     """A job that was started at Google Cloud."""
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, _: Any) -> type:
+            """Give the class: pydantic would define another model for each result."""
+            return cls
 
     @abstractmethod
     def _work(self) -> RemoteWork[R]:
@@ -160,6 +168,12 @@ class RemoteRun(Waiting, JobRun[R], Generic[R]):
 
 class TriggeredJob(Waiting, Generic[Run]):
     """What a job block is besides Prefect's `JobBlock`: it starts a job, and hands out its run."""
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, _: Any) -> type:
+            """Give the class: pydantic would define another model for each run."""
+            return cls
 
     @abstractmethod
     def _describe(self) -> RemoteJob[Any]:

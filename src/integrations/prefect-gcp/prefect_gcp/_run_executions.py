@@ -13,10 +13,10 @@ from prefect_integration_kit.waiting import Verdict
 
 from ._remote_job import MAX_NAMED, Json, RemoteJob
 from ._remote_work import Api
-from ._run_requests import ExecutionRequest, mark_of
 from .errors import GcpAccessDenied, GcpConflict, GcpRateLimited
 
 if TYPE_CHECKING:
+    from ._run_requests import ExecutionRequest
     from .credentials import GcpCredentials
 
 _NOTHING: Json = {}
@@ -143,6 +143,8 @@ class ExecutionWork(RemoteJob[CloudRunExecutionResult]):
 
     def _predecessor(self) -> Json | None:
         """Find what an earlier try, whose answer was lost, or an earlier attempt of the task has started."""
+        from ._run_requests import mark_of
+
         assert self._request is not None  # noqa: S101
         executions = list(self._executions())
         marked = {key: each for each in executions if (key := mark_of(each)) is not None}
@@ -260,6 +262,8 @@ def execution_work(
     Raises:
         GcpInvalidRequest: If an argument is not one.
     """
+    from ._run_requests import ExecutionRequest
+
     request = ExecutionRequest.make(
         credentials,
         job_name,

@@ -18,7 +18,6 @@ from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._bigquery.configuration import BigQueryUnknownOption
 from ._bigquery.inserts import BigQueryRowsRefused
-from ._bigquery.jobs import arun_job, run_job
 from ._bigquery.loads import BigQueryFileNotFound
 from ._bigquery.queries import BigQueryTooManyBytes
 from ._bigquery.sdk import BigQueryWrongType, bigquery_sdk
@@ -317,6 +316,7 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         self, operation: str, parameters: dict[str, Any] | None = None, **execution_options: Any
     ) -> None:
         """Async form of `execute`. Only the requests take a thread, not the time between them."""
+        from ._bigquery.jobs import arun_job
 
         def begin() -> Any:
             return statement_job(self._client(), Statement(operation, parameters, execution_options))
@@ -349,6 +349,8 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
+        from ._bigquery.jobs import run_job
+
         with database_errors():
             run_job(statement_job(self._client(), Statement(operation, parameters, execution_options)))
 
@@ -384,6 +386,8 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
+        from ._bigquery.jobs import run_job
+
         with database_errors():
             statements = seq_statements(operation, seq_of_parameters)
         for index, statement in enumerate(statements):

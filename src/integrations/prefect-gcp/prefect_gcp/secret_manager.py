@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from prefect.blocks.abstract import SecretBlock
 from pydantic import Field, field_validator
 
-from prefect_gcp._secret_names import SecretName
-from prefect_gcp._secret_store import SecretStore
-from prefect_gcp._secret_values import as_bytes
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpInvalidRequest, GcpNotFound
 from prefect_integration_kit.blocks import QuickKey
@@ -20,6 +17,8 @@ from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.secret_values import parsed
 
 if TYPE_CHECKING:
+    from prefect_gcp._secret_names import SecretName
+    from prefect_gcp._secret_store import SecretStore
     from prefect_gcp._secret_tasks import (
         acreate_secret,
         adelete_secret,
@@ -137,6 +136,8 @@ class GcpSecret(QuickKey, SecretBlock):
         return str(version) if isinstance(version, int) and not isinstance(version, bool) else version
 
     def _open(self) -> tuple[SecretStore, SecretName]:
+        from prefect_gcp._secret_store import SecretStore
+
         store = SecretStore.open(self.gcp_credentials)
         return store, store.name(self.secret_name)
 
@@ -207,6 +208,8 @@ class GcpSecret(QuickKey, SecretBlock):
         return self._read_json(field, version)
 
     def _write(self, secret_data: bytes) -> str:
+        from prefect_gcp._secret_values import as_bytes
+
         store, name = self._open()
         path = store.write(
             name.without_version(),

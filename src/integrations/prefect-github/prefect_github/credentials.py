@@ -13,7 +13,6 @@ from prefect_integration_kit.dispatch import async_dispatch
 from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_clone_step import teach_git_clone
 
-from ._app import clean_key
 from ._hosts import server_of
 from ._login import USER, address_with_token, atoken_of, token_of
 from .errors import GitHubCredentialsError
@@ -219,6 +218,8 @@ class GitHubAppCredentials(QuickKey, CredentialsBlock):
     @field_validator("private_key")
     @classmethod
     def _is_key(cls, key: SecretStr) -> SecretStr:
+        from ._app import clean_key
+
         return SecretStr(clean_key(key.get_secret_value()))
 
     @field_validator("owner")

@@ -12,8 +12,6 @@ from pydantic import ConfigDict, Field, field_validator
 
 from prefect_integration_kit.blocks import QuickKey
 
-from . import _clients, _kubeconfig, _sources
-
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient, AppsV1Api, BatchV1Api, Configuration, CoreV1Api
 
@@ -80,6 +78,8 @@ class KubernetesClusterConfig(QuickKey, Block):
         Returns:
             The dictionary.
         """
+        from . import _kubeconfig
+
         return _kubeconfig.parse(value, "config") if isinstance(value, str) else value
 
     @classmethod
@@ -109,6 +109,8 @@ class KubernetesClusterConfig(QuickKey, Block):
             KubernetesClusterConfig.from_file(context_name="staging").save("BLOCK_NAME")
             ```
         """
+        from . import _kubeconfig
+
         paths = _kubeconfig.default_paths() if path is None else [Path(path).expanduser()]
         config = _kubeconfig.read(paths)
         where = f"The kubeconfig {', '.join(map(str, paths))}"
@@ -136,6 +138,8 @@ class KubernetesClusterConfig(QuickKey, Block):
                     return (await VersionApi(api_client).get_code()).git_version
             ```
         """
+        from . import _clients
+
         return await _clients.build_api(self)
 
     async def configure_client(self) -> None:
@@ -148,6 +152,8 @@ class KubernetesClusterConfig(QuickKey, Block):
             KubernetesConfigInvalid: If the kubeconfig has no such context, or the context names no cluster.
         """
         from kubernetes_asyncio.client import Configuration
+
+        from . import _sources
 
         loaded = await _sources.load(_sources.BlockSource(self))
         cast("Any", Configuration).set_default(loaded.configuration)
@@ -215,6 +221,8 @@ class KubernetesCredentials(QuickKey, Block):
                     return [job.metadata.name for job in (await batch.list_job_for_all_namespaces()).items]
             ```
         """
+        from . import _clients
+
         _check_client_type(client_type)
         async with _clients.open_api(self.cluster_config, configuration=configuration) as api_client:
             yield await self.get_resource_specific_client(client_type, api_client)

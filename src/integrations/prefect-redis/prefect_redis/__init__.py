@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from prefect_integration_kit.late_imports import late_names
 
 from .blocks import RedisDatabase
-from .locking import RedisLockManager
 
 if TYPE_CHECKING:
+    from .locking import RedisLockManager
     from .tasks import redis_execute, redis_get, redis_get_binary, redis_set, redis_set_binary
 
 __version__ = version("prefect-redis")
@@ -23,10 +23,11 @@ __all__ = [
     "redis_set_binary",
 ]
 
-# Making tasks takes its time, and every flow run imports this package.
+# Every flow run imports this package, and few need these.
 __getattr__, __dir__ = late_names(
     __name__,
     {
+        "RedisLockManager": ".locking",
         "redis_execute": ".tasks",
         "redis_get": ".tasks",
         "redis_get_binary": ".tasks",

@@ -10,12 +10,10 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
-from prefect_integration_kit.paths import object_key
 
-from . import _store, _urls
+from . import _urls
 from .connection import aclose_redis_client, client_of, close_redis_client, is_sentinel_url, redis_from_url
 from .errors import RedisUrlInvalid, redis_errors
-from .settings import RedisSettings
 
 if TYPE_CHECKING:
     import redis
@@ -195,10 +193,18 @@ class RedisDatabase(QuickKey, WritableFileSystem):
         return self._write(path, content)
 
     def _read(self, path: str) -> bytes:
+        from prefect_integration_kit.paths import object_key
+
+        from . import _store
+
         object_key("", path)  # refuses what climbs out; the key itself is the path as it was given
         return _store.require(self, path)
 
     def _write(self, path: str, content: bytes) -> bool:
+        from prefect_integration_kit.paths import object_key
+
+        from . import _store
+
         object_key("", path)
         return _store.put(self, path, content, ttl_ms=_store.milliseconds_left(content, self.key_ttl))
 
@@ -219,6 +225,8 @@ class RedisDatabase(QuickKey, WritableFileSystem):
         return self._client(asynchronous=True)
 
     def _client(self, *, asynchronous: bool, **defaults: Any) -> Any:
+        from .settings import RedisSettings
+
         defaults["socket_connect_timeout"] = RedisSettings().connect_timeout_seconds
         with redis_errors(f"Redis at {self.address}", self.secret_values()):
             if self.connection_url is None:

@@ -1,8 +1,11 @@
 """Run shell commands from Prefect flows."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from .commands import ShellOperation, ShellProcess, run_args, shell_run_command
+from prefect_integration_kit.late_imports import late_names
+
+from .commands import ShellOperation, ShellProcess
 from .errors import (
     ShellCommandFailed,
     ShellError,
@@ -14,6 +17,9 @@ from .errors import (
     WorkingDirectoryError,
 )
 from .quoting import join, quote
+
+if TYPE_CHECKING:
+    from .commands import run_args, shell_run_command
 
 __version__ = version("prefect-shell")
 
@@ -34,3 +40,11 @@ __all__ = [
     "run_args",
     "shell_run_command",
 ]
+
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "run_args": ".commands",
+        "shell_run_command": ".commands",
+    },
+)

@@ -15,6 +15,7 @@ from prefect_integration_kit.sql import FetchStopped
 from ._faces import paired
 from ._result_rows import all_rows
 from ._running import Surroundings, check_operation, execute, open_cursor
+from ._transactions import BEGIN_TRANSACTION_STATEMENT, END_TRANSACTION_STATEMENT, ROLL_BACK_STATEMENT
 from .errors import SnowflakeError, SnowflakeInvalidRequest
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from .database import SnowflakeConnector
 
 R = TypeVar("R")
-
-BEGIN_TRANSACTION_STATEMENT = "BEGIN TRANSACTION"
-END_TRANSACTION_STATEMENT = "COMMIT"
-_ROLL_BACK = "ROLLBACK"
 
 Params = Union[Tuple[Any], Dict[str, Any], None]  # noqa: UP006, UP007
 Rows = List[Tuple[Any]]  # noqa: UP006
@@ -68,7 +65,7 @@ def _run(
 
 def _roll_back(connection: Any, surroundings: Surroundings) -> None:
     with suppress(SnowflakeError, FetchStopped), open_cursor(connection, None) as cursor:
-        execute(cursor, _ROLL_BACK, None, {}, surroundings, threading.Event())
+        execute(cursor, ROLL_BACK_STATEMENT, None, {}, surroundings, threading.Event())
 
 
 def _surroundings(connector: SnowflakeConnector, poll_frequency_seconds: float) -> Surroundings:

@@ -11,8 +11,6 @@ from prefect_integration_kit.dispatch import run_stoppable
 from prefect_integration_kit.sql import Statement
 
 from ._faces import paired
-from ._result_rows import all_rows
-from ._stage_statements import checked_files, checked_stage, copied_files, copy_statement, put_statement, staged_files
 from ._statement_session import StatementSession
 from .stages import CopiedFile, StagedFile
 
@@ -84,6 +82,9 @@ class StageFiles(StatementSession):
     def _put_files(
         self, files: str | Path | Iterable[str | Path], stage: str, stop: threading.Event, **options: Any
     ) -> list[StagedFile]:
+        from ._result_rows import all_rows
+        from ._stage_statements import checked_files, checked_stage, put_statement, staged_files
+
         written = checked_stage(stage)
         statements = [put_statement(path, written, **options) for path in checked_files(files)]
         surroundings = self._surroundings()
@@ -109,6 +110,8 @@ class StageFiles(StatementSession):
         timeout: float | None = None,
     ) -> list[CopiedFile]:
         """Async form of `copy_into`."""
+        from ._stage_statements import copy_statement
+
         statement = copy_statement(
             table,
             stage,
@@ -176,6 +179,8 @@ class StageFiles(StatementSession):
                 )
             ```
         """
+        from ._stage_statements import copy_statement
+
         statement = copy_statement(
             table,
             stage,
@@ -191,6 +196,9 @@ class StageFiles(StatementSession):
         return self._copied(statement, timeout, threading.Event())
 
     def _copied(self, statement: str, timeout: float | None, stop: threading.Event) -> list[CopiedFile]:
+        from ._result_rows import all_rows
+        from ._stage_statements import copied_files
+
         options = {} if timeout is None else {"timeout": timeout}
         cursor = self._executed(Statement(statement, None, options), stop, self._surroundings())
         return copied_files(cursor, all_rows(cursor))

@@ -14,10 +14,7 @@ from prefect_integration_kit.dispatch import run_sync_in_worker_thread
 
 from ._authentication import Authenticator, Given, check, connect_arguments, secrets_of
 from ._faces import paired
-from ._keys import der_key, read_key_file, storable
-from ._sdk_logs import guard_sdk_logs
 from .errors import InvalidPemFormat, SnowflakeCredentialsError, snowflake_errors
-from .settings import SnowflakeSettings
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -140,6 +137,8 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
     @field_validator("private_key", mode="after")
     @classmethod
     def _check_private_key(cls, value: SecretBytes | None) -> SecretBytes | None:
+        from ._keys import storable
+
         return None if value is None else SecretBytes(storable(value.get_secret_value()))
 
     @field_validator("endpoint", mode="after")
@@ -221,6 +220,8 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
         Raises:
             InvalidPemFormat: If it is no private key, or the passphrase does not fit. The message says nothing of it.
         """
+        from ._keys import der_key, read_key_file
+
         if self.private_key is not None:
             key, field = self.private_key.get_secret_value(), "private_key"
         elif self.private_key_path is not None:
@@ -231,6 +232,9 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
         return der_key(key, passphrase, field)
 
     def _connect(self, connect_kwargs: dict[str, Any]) -> SnowflakeConnection:
+        from ._sdk_logs import guard_sdk_logs
+        from .settings import SnowflakeSettings
+
         arguments = {"application": _APPLICATION, **connect_arguments(self), **connect_kwargs}
         if "login_timeout" not in arguments:
             limit = SnowflakeSettings().login_timeout_seconds

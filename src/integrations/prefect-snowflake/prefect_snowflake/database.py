@@ -12,25 +12,15 @@ from pydantic import AliasChoices, ConfigDict, Field, HttpUrl, PrivateAttr, fiel
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import run_stoppable, run_sync_in_worker_thread
+from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.live_blocks import LiveBlock
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._authentication import further_arguments
 from ._faces import paired
 from ._frame_methods import Frames
-from ._query_tasks import (
-    BEGIN_TRANSACTION_STATEMENT,
-    END_TRANSACTION_STATEMENT,
-    snowflake_multiquery,
-    snowflake_multiquery_async,
-    snowflake_query,
-    snowflake_query_async,
-    snowflake_query_sync,
-)
-from ._result_rows import ResultRows, all_rows
-from ._running import Surroundings, execute, execute_many, open_cursor
-from ._scripts import statements_of
 from ._stage_files import StageFiles
+from ._transactions import BEGIN_TRANSACTION_STATEMENT, END_TRANSACTION_STATEMENT, ROLL_BACK_STATEMENT
 from .credentials import SnowflakeCredentials
 from .errors import SnowflakeError, SnowflakeInvalidRequest, SnowflakeSessionExpired, snowflake_errors
 
@@ -38,6 +28,16 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
     from typing_extensions import Self
+
+    from ._query_tasks import (
+        snowflake_multiquery,
+        snowflake_multiquery_async,
+        snowflake_query,
+        snowflake_query_async,
+        snowflake_query_sync,
+    )
+    from ._result_rows import ResultRows
+    from ._running import Surroundings
 
 __all__ = [
     "BEGIN_TRANSACTION_STATEMENT",
@@ -51,7 +51,16 @@ __all__ = [
     "snowflake_query_sync",
 ]
 
-_ROLL_BACK = "ROLLBACK"
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "snowflake_multiquery": "._query_tasks",
+        "snowflake_multiquery_async": "._query_tasks",
+        "snowflake_query": "._query_tasks",
+        "snowflake_query_async": "._query_tasks",
+        "snowflake_query_sync": "._query_tasks",
+    },
+)
 
 
 class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock):
@@ -188,6 +197,8 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
             return self._connection
 
     def _surroundings(self) -> Surroundings:
+        from ._running import Surroundings
+
         return Surroundings.of(self.credentials, self.poll_frequency_s)
 
     def _executed(
@@ -199,6 +210,8 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         wants_rows: bool = True,
     ) -> SnowflakeCursor:
         """Execute a statement in the shared session."""
+        from ._running import execute
+
         options = dict(statement.options)
         cursor_type = options.pop("cursor_type", None)
 
@@ -210,6 +223,8 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
 
     def _in_session(self, cursor_type: Any, run: Callable[[SnowflakeCursor], None]) -> SnowflakeCursor:
         """Run what needs a cursor of the shared session. A session that has ended is replaced, once."""
+        from ._running import open_cursor
+
         for is_second in (False, True):
             connection = self._get_connection({})
             cursor = open_cursor(connection, cursor_type)
@@ -235,6 +250,8 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         connection.close()
 
     def _open_rows(self, statement: Statement, stop: threading.Event) -> ResultRows:
+        from ._result_rows import ResultRows
+
         return ResultRows(self._executed(statement, stop, self._surroundings()))
 
     @staticmethod
@@ -441,6 +458,8 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         self._execute(self._statement(operation, parameters, cursor_type, execute_kwargs), threading.Event())
 
     def _execute_many(self, operation: str, seq_of_parameters: Any, stop: threading.Event) -> None:
+        from ._running import execute_many
+
         sets = _checked_sets(seq_of_parameters)
         if sets:
             surroundings = self._surroundings()
@@ -479,6 +498,9 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         self._execute_many(operation, seq_of_parameters, threading.Event())
 
     def _execute_script(self, script: str, stop: threading.Event) -> list[list[Any]]:
+        from ._result_rows import all_rows
+        from ._scripts import statements_of
+
         results: list[list[Any]] = []
         surroundings = self._surroundings()
         for statement in statements_of(script):
@@ -534,7 +556,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         try:
             yield self
         except BaseException:
-            self._end(_ROLL_BACK, threading.Event())
+            self._end(ROLL_BACK_STATEMENT, threading.Event())
             raise
         self._end(END_TRANSACTION_STATEMENT, threading.Event())
 
@@ -545,7 +567,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         try:
             yield self
         except BaseException:
-            await run_stoppable(lambda _: self._end(_ROLL_BACK, threading.Event()))
+            await run_stoppable(lambda _: self._end(ROLL_BACK_STATEMENT, threading.Event()))
             raise
         await run_stoppable(lambda stop: self._end(END_TRANSACTION_STATEMENT, stop))
 
@@ -560,7 +582,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         try:
             self._execute(Statement(how), stop)
         except SnowflakeError as exc:
-            if how != _ROLL_BACK:
+            if how != ROLL_BACK_STATEMENT:
                 raise
             self.logger.warning("The transaction could not be rolled back; it ends with the session: %s", exc)
         finally:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import _frames
 from ._sync_extras import plan_of, streamed
-from .transactions import AsyncTransaction
 
 if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy.engine import Row
 
     from ._async_database import AsyncDatabase
+    from .transactions import AsyncTransaction
 
 
 class AsyncExtras:
@@ -54,6 +54,8 @@ class AsyncExtras:
                             await transaction.execute("INSERT INTO log (text) VALUES (:text)", {"text": "moved 10"})
             ```
         """
+        from .transactions import AsyncTransaction
+
         async with self._database.transaction(execution_options) as connection:
             yield AsyncTransaction(self._database, connection, self.fetch_size)
 

@@ -11,7 +11,6 @@ from prefect_integration_kit.sql import Statement
 
 from . import _frames
 from ._threads import in_threads
-from .transactions import Transaction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._inserts import InsertPlan
     from ._sync_database import SyncDatabase
+    from .transactions import Transaction
 
 
 class SyncExtras:
@@ -56,6 +56,8 @@ class SyncExtras:
                         transaction.execute("INSERT INTO log (text) VALUES (:text)", {"text": "moved 10"})
             ```
         """
+        from .transactions import Transaction
+
         with self._database.transaction(execution_options) as connection:
             yield Transaction(self._database, connection, self.fetch_size)
 

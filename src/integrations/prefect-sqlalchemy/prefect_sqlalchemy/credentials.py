@@ -104,7 +104,7 @@ class ConnectionComponents(BaseModel):
         ```
     """
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, hide_input_in_errors=True)
 
     driver: Union[AsyncDriver, SyncDriver, str] = Field(  # noqa: UP007
         default=..., description="The driver name to use."

@@ -23,16 +23,6 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
 
 from ._git.auth import GitAuth
 from ._git.carrier import Setting, carry
-from ._git.deliver import (
-    GIT_FOLDER,
-    deliver,
-    folder_in,
-    make_destination,
-    place_git_folder,
-    prepare_part,
-    remove,
-    staging_folders,
-)
 from ._git.errors import (
     GitAccessDenied,
     GitAuthenticationFailed,
@@ -49,9 +39,6 @@ from ._git.errors import (
     GitTimeout,
     GitUnavailable,
 )
-from ._git.locks import folder_lock
-from ._git.obtain import Obtain, Wish, follow
-from ._git.process import Git, Limit, environment
 from ._git.ssh import check_private_key, ssh_env, write_private
 from ._git.values import (
     Address,
@@ -67,6 +54,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from prefect_integration_kit.brakes import Brake
+
+    from ._git.process import Git
 
 __all__ = [
     "CLONE_BACKOFF",
@@ -253,6 +242,9 @@ class _Pull:
     def __init__(
         self, source: GitSource, destination: Path, from_path: str | None, logger: Log, stop: threading.Event | None
     ) -> None:
+        from ._git.obtain import Wish
+        from ._git.process import Limit
+
         self._source = source
         self._address = parse_address(source.url)
         self._wish = Wish(
@@ -275,6 +267,9 @@ class _Pull:
         return f"Repository {self._address.url}{at}"
 
     def run(self, backoff: Backoff, clock: Clock) -> Pulled:
+        from ._git.deliver import make_destination, remove, staging_folders
+        from ._git.locks import folder_lock
+
         self._warn()
         make_destination(self._destination)
         with folder_lock(self._destination, self._limit.check):
@@ -308,6 +303,8 @@ class _Pull:
         self._logger.warning("%s Trying again in %.1f seconds.", exc, delay)
 
     def _attempt(self) -> Pulled:
+        from ._git.deliver import remove
+
         try:
             staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._destination))
         except OSError as exc:
@@ -321,6 +318,9 @@ class _Pull:
         return Pulled(commit, self._destination)
 
     def _obtain(self, clone: Path) -> str:
+        from ._git.deliver import remove
+        from ._git.obtain import Obtain, follow
+
         auth = self._auth()
         for hop in range(_REDIRECTS + 1):
             with self._git(auth) as git:
@@ -342,6 +342,8 @@ class _Pull:
         raise AssertionError  # the last hop returns or raises
 
     def _put(self, staging: Path) -> None:
+        from ._git.deliver import GIT_FOLDER, deliver, folder_in, place_git_folder, prepare_part
+
         clone = staging / "clone"
         try:
             if self._from_path:
@@ -371,6 +373,8 @@ class _Pull:
 
     @contextlib.contextmanager
     def _git(self, auth: GitAuth | None) -> Generator[Git, None, None]:
+        from ._git.process import Git, environment
+
         access = self._source.access
         secrets = [*(auth.secrets if auth else ()), self._address.password, access.proxy, self._key]
         if access.proxy is not None:

@@ -16,6 +16,8 @@ _AWS_DOCS = "https://docs.aws.amazon.com/AmazonECS/latest"
 class CapacityProvider(BaseModel):
     """One entry of a capacity provider strategy."""
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     capacityProvider: str = Field(description="Name of the capacity provider, such as FARGATE_SPOT.")  # noqa: N815
     weight: int = Field(description="Share of the tasks that it gets, relative to the other entries.")
     base: int = Field(description="How many tasks it gets before the shares count.")

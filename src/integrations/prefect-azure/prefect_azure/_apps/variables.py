@@ -30,6 +30,8 @@ SECRET_VARIABLES = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_CLIEN
 class KeyVaultSecretReference(BaseModel):
     """A secret in Azure Key Vault that Container Apps reads when the job is made."""
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     url: str = Field(
         description="Address of the secret, https://{vault}.vault.azure.net/secrets/{name}, with /{version} for a "
         "fixed one."
@@ -57,6 +59,8 @@ class KeyVaultSecretReference(BaseModel):
 
 class ContainerAppVolume(BaseModel):
     """A volume of a job, and where the container that runs the flow mounts it."""
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     name: str = Field(description="Name of the volume.", pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
     mount_path: str = Field(description="Path in the container.", pattern=r"^/[^:]*$")

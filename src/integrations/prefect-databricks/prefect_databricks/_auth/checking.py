@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from .choosing import AUTH_TYPES, CLOUDS, gather
+from .auth_types import AUTH_TYPES
+from .choosing import CLOUDS, gather
 
 FIELDS = (
     "auth_type",

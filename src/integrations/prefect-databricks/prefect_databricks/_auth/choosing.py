@@ -6,12 +6,10 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
-from .. import _address
 from ..errors import DatabricksCredentialsError
-from .cli import AzureCli, DatabricksCli, has_login
-from .profiles import from_environment, from_profile
+from .auth_types import AUTH_TYPES
 from .sources import (
     AzureDevOpsIdToken,
     ClientSecret,
@@ -24,23 +22,6 @@ from .sources import (
     Source,
     checked_authority,
 )
-
-AuthType = Literal[
-    "default",
-    "pat",
-    "oauth-m2m",
-    "databricks-cli",
-    "env-oidc",
-    "file-oidc",
-    "github-oidc",
-    "azure-devops-oidc",
-    "azure-client-secret",
-    "azure-msi",
-    "azure-workload-identity",
-    "github-oidc-azure",
-    "azure-cli",
-]
-AUTH_TYPES: tuple[str, ...] = get_args(AuthType)
 
 _APPLICATION = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 """The application that Databricks is in every cloud of Azure,
@@ -86,6 +67,8 @@ def identify(given: Mapping[str, Any]) -> Identity:
     Raises:
         DatabricksCredentialsError: If something is missing or malformed.
     """
+    from .. import _address
+
     try:
         values = gather(given)
         address = _address.workspace_address(values.get("databricks_instance", ""))
@@ -105,6 +88,8 @@ def gather(given: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         ValueError: If a profile is named that cannot be read.
     """
+    from .profiles import from_environment, from_profile
+
     values = {name: str(value) for name, value in given.items() if value}
     auth_type, profile = values.get("auth_type"), values.get("profile")
     if auth_type == "default":
@@ -160,6 +145,8 @@ class _Chooser:
 
     def _possible(self) -> dict[str, Callable[[], bool]]:
         """List the ways in the order of the SDKs, each with whether it can be gone here."""
+        from .cli import has_login
+
         has = self._values.get
         return {
             "pat": lambda: bool(has("token")),
@@ -184,6 +171,8 @@ class _Chooser:
         }
 
     def _identity(self, auth_type: str) -> Identity:
+        from .cli import DatabricksCli
+
         if auth_type == "pat":
             return Identity(self._address, auth_type, token=checked_token(self._need("token", auth_type), "token"))
         makers: dict[str, Callable[[], Source]] = {
@@ -215,6 +204,8 @@ class _Chooser:
         return Identity(self._address, auth_type, sources=sources, headers=headers)
 
     def _azure_source(self, auth_type: str, resource: str, authority: str) -> Source:
+        from .cli import AzureCli
+
         tenant = self._values.get("tenant_id") or self._values.get("azure_tenant_id")
         client_id = self._entra_id()
         if auth_type == "azure-msi":
@@ -250,6 +241,8 @@ class _Chooser:
         return bool(self._values.get("azure_workspace_resource_id")) or self._cloud_by_host() is not None
 
     def _cloud_by_host(self) -> str | None:
+        from .. import _address
+
         host = _address.hostname(self._address)
         return next((cloud for ending, cloud in _HOSTS.items() if host.endswith(ending)), None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
@@ -19,13 +19,12 @@ from .._http import call
 from ..errors import DatabricksBadRequest, DatabricksError, is_passing
 from ..settings import DatabricksSettings
 from .errors import DatabricksStatementCancelled, DatabricksStatementError, DatabricksStatementTimedOut
+from .formats import Disposition, Format
 from .parameters import to_parameters
 
 if TYPE_CHECKING:
     from ..credentials import DatabricksCredentials
 
-Disposition = Literal["INLINE", "EXTERNAL_LINKS"]
-Format = Literal["JSON_ARRAY", "ARROW_STREAM"]
 
 PATH = "/2.0/sql/statements"
 _SERVER_WAIT = "5s"

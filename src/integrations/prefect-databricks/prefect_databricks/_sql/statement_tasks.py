@@ -11,7 +11,8 @@ from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import sync_task
 
 from ..credentials import DatabricksCredentials
-from .execution import Disposition, Request, execute
+from .execution import Request, execute
+from .formats import Disposition
 from .rows import Result, until_end
 
 

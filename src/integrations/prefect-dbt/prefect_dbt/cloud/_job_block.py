@@ -12,13 +12,9 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.dispatch import async_dispatch
 
-from ._artifacts import artifact_paths, read_artifact
 from ._failures import cloud_errors
 from ._http import read_data
-from ._job_tasks import job_info
 from ._links import announce
-from ._rounds import check_success, retry_failed
-from ._triggering import trigger
 from ._watching import ENDED, Patience, Status, watch
 from .credentials import DOCUMENTATION_URL, LOGO_URL, DbtCloudCredentials
 from .exceptions import (
@@ -115,6 +111,9 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
 
     async def afetch_result(self, step: int | None = None) -> dict[str, Any]:
         """Async form of `fetch_result`."""
+        from ._artifacts import artifact_paths
+        from ._rounds import check_success
+
         credentials = self.dbt_cloud_credentials
         run = await self.aget_run()
         if run.get("status") not in ENDED:
@@ -157,6 +156,8 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         self, path: Literal["manifest.json", "catalog.json", "run_results.json"], step: int | None = None
     ) -> dict[str, Any] | str:
         """Async form of `get_run_artifacts`."""
+        from ._artifacts import read_artifact
+
         credentials = self.dbt_cloud_credentials
         subject = f"The artifact {path} of dbt Cloud run {self.run_id} could not be read"
         with cloud_errors(DbtCloudGetRunArtifactFailed, subject, credentials, run_id=self.run_id):
@@ -183,6 +184,8 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
 
     async def aretry_failed_steps(self) -> DbtCloudJobRun:
         """Async form of `retry_failed_steps`."""
+        from ._rounds import retry_failed
+
         job = self._dbt_cloud_job
         run = await self.aget_run()
         status = run.get("status")
@@ -276,6 +279,8 @@ class DbtCloudJob(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgum
 
     async def aget_job(self, order_by: str | None = None) -> dict[str, Any]:
         """Async form of `get_job`."""
+        from ._job_details import job_info
+
         return await job_info(self.dbt_cloud_credentials, self.job_id, order_by)
 
     @async_dispatch(aget_job)
@@ -295,6 +300,8 @@ class DbtCloudJob(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgum
 
     async def atrigger(self, trigger_job_run_options: TriggerJobRunOptions | None = None) -> DbtCloudJobRun:
         """Async form of `trigger`."""
+        from ._triggering import trigger
+
         options = trigger_job_run_options or self.trigger_job_run_options
         async with self.dbt_cloud_credentials.get_administrative_client() as client:
             run = await trigger(client, self.job_id, options)

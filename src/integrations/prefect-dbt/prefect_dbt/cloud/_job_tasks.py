@@ -14,11 +14,11 @@ from prefect_integration_kit.dispatch import async_task
 from prefect_integration_kit.logs import run_logger
 
 from ._failures import cloud_errors, retried_if_passing, retried_if_refused
-from ._http import read_data
+from ._job_details import job_info
 from ._links import announce
 from ._triggering import create_job, trigger
 from .credentials import DbtCloudCredentials
-from .exceptions import DbtCloudDeleteJobFailed, DbtCloudGetJobFailed
+from .exceptions import DbtCloudDeleteJobFailed
 from .models import TriggerJobRunOptions
 
 
@@ -58,13 +58,6 @@ async def get_dbt_cloud_job_info(
         ```
     """
     return await job_info(dbt_cloud_credentials, job_id, order_by)
-
-
-async def job_info(credentials: DbtCloudCredentials, job_id: int, order_by: str | None) -> dict[str, Any]:
-    """Get a job; see `get_dbt_cloud_job_info`."""
-    with cloud_errors(DbtCloudGetJobFailed, f"dbt Cloud job {job_id} could not be read", credentials):
-        async with credentials.get_administrative_client() as client:
-            return await read_data(await client.get_job(job_id, order_by))
 
 
 @async_task(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 def default_cause_factory() -> str:
@@ -40,6 +40,8 @@ class TriggerJobRunOptions(BaseModel):
         timeout_seconds_override: Seconds after which dbt Cloud itself ends the run.
         steps_override: Commands to run in place of the job's.
     """
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     cause: str = Field(
         default_factory=default_cause_factory,

@@ -36,6 +36,8 @@ _HOST_GATEWAY_SINCE = (20, 10)
 class Ulimit(BaseModel):
     """A limit of the operating system on the processes of a container."""
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     name: str = Field(description="Name of the limit, such as nofile, nproc or memlock.")
     soft: int = Field(description="The limit in force; -1 for none.")
     hard: int | None = Field(default=None, description="How far a process may raise it; as `soft` when not given.")
@@ -43,6 +45,8 @@ class Ulimit(BaseModel):
 
 class LogConfig(BaseModel):
     """Where the engine keeps a container's output."""
+
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
     type: str = Field(description=f"Name of the logging driver, see {_DOCS}/engine/logging/configure/.")
     config: dict[str, str] = Field(default_factory=dict, description="Options of the driver.")

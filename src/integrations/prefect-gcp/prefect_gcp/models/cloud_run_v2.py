@@ -22,6 +22,8 @@ class SecretKeySelector(BaseModel):
     See https://cloud.google.com/run/docs/reference/rest/v2/Container#SecretKeySelector.
     """
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     secret: str = Field(
         description="Name of the secret; of another project, `projects/{project}/secrets/{secret}`.",
     )

@@ -24,6 +24,8 @@ class CloudRunVolume(BaseModel):
     It has one source: a secret, a Cloud Storage bucket, an NFS share, or memory.
     """
 
+    model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
+
     mount_path: str = Field(description="Path in the container.", pattern=r"^/")
     name: str | None = Field(default=None, description="Name of the volume; made from its source when not given.")
     secret: str | None = Field(default=None, description="Name of the secret whose versions are files.")

@@ -11,11 +11,7 @@ from typing_extensions import Self  # noqa: TC002 - pydantic and the documentati
 
 from prefect_integration_kit.job_configuration import JobConfiguration
 
-from .._observer.names import POD_WATCH_TIMEOUT
 from ..credentials import KubernetesClusterConfig
-from . import checks, manifest
-from .environment import entries_of, merged, values_of
-from .shapes import as_list, as_mapping
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -107,6 +103,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
     @field_validator("env", mode="before")
     @classmethod
     def _coerce_env(cls, value: Any) -> Any:
+        from .environment import entries_of
+
         if isinstance(value, list):
             return entries_of(value, "env")
         if not isinstance(value, dict):
@@ -117,6 +115,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
     @field_validator("job_manifest")
     @classmethod
     def _check_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
+        from . import checks, manifest
+
         value = manifest.without_nulls(value)
         checks.check_shape(value)
         return value
@@ -158,6 +158,9 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
         Returns:
             Its value; `None` when the container that runs the flow has no such variable, or takes it from elsewhere.
         """
+        from . import checks
+        from .environment import entries_of, merged, values_of
+
         env = checks.main_container(self.job_manifest).get("env")
         return values_of(merged(entries_of(env, "env"))).get(name)
 
@@ -184,6 +187,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
             ValueError: If the manifest cannot be used; the message names the path of what is wrong, and shows no value
                 of the environment.
         """
+        from .environment import entries_of, merged
+
         given_env, given_name = self.env, self.name
         super().prepare_for_flow_run(
             flow_run=flow_run,
@@ -204,6 +209,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
         self, environment: list[dict[str, Any]], given_name: str | None, flow_run: FlowRun, flow: APIFlow | None
     ) -> dict[str, Any]:
         from prefect.utilities.dockerutils import get_prefect_image_name
+
+        from . import checks, manifest
 
         filled = manifest.fill_in(
             self._with_prefix(given_name, flow_run, flow),
@@ -238,6 +245,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
         return {**self.job_manifest, "metadata": metadata}
 
     def _deadlines(self) -> dict[str, str]:
+        from .._observer.names import POD_WATCH_TIMEOUT
+
         if self.pod_watch_timeout_seconds == DEFAULT_POD_WATCH_TIMEOUT_SECONDS:
             return {}  # then the observer's setting holds
         return {POD_WATCH_TIMEOUT: str(self.pod_watch_timeout_seconds)}
@@ -245,6 +254,9 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
 
 def _with_listed_environment(template: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Put the pool's own environment before one that is a list: Prefect itself merges mappings only."""
+    from .environment import entries_of
+    from .shapes import as_list, as_mapping
+
     given = values.get("env")
     if not isinstance(given, list):
         return template, values
