@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import errno
 import hashlib
 import json
 import os
+import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -16,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from weakref import WeakValueDictionary
 
 from . import _kubeconfig
@@ -233,11 +235,28 @@ async def _load(config: dict[str, Any], context_name: str) -> Loaded:
     except FileNotFoundError as exc:
         if not plugin:
             raise
-        hint = plugin.get("installHint") or "Install it, or correct `command` in the kubeconfig."
-        asked = f"exec plugin {plugin.get('command')!r}"
-        _kubeconfig.refuse(f"The {asked} of context {context_name!r} is not there: {exc.strerror}. {hint}")
+        _refuse_missing(plugin, context_name, exc)
+    given: Any = configuration
+    if plugin and not (given.api_key or given.cert_file):
+        _refuse_silent(plugin, context_name)
     renew_at = _renew_at(user, getattr(loader, "exec_plugin_expiry", None), started)
     return Loaded(_trimmed(configuration), config, renew_at)
+
+
+def _refuse_missing(plugin: dict[str, Any], context_name: str, exc: OSError) -> NoReturn:
+    hint = plugin.get("installHint") or "Install it, or correct `command` in the kubeconfig."
+    asked = f"exec plugin {plugin.get('command')!r}"
+    _kubeconfig.refuse(f"The {asked} of context {context_name!r} is not there: {exc.strerror}. {hint}")
+
+
+def _refuse_silent(plugin: dict[str, Any], context_name: str) -> NoReturn:
+    """Refuse a plugin without an answer. Older versions of the SDK log why, and go on without credentials."""
+    command = str(plugin.get("command"))
+    if shutil.which(command) is None:
+        _refuse_missing(plugin, context_name, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command))
+    _kubeconfig.refuse(
+        f"The exec plugin {command!r} of context {context_name!r} gave no credentials. Run it by hand to see why."
+    )
 
 
 def _write_files(cluster: dict[str, Any], user: dict[str, Any]) -> None:

@@ -326,6 +326,14 @@ async def test_an_exec_plugin_that_is_missing_is_named_with_its_hint(make_cluste
         await make_cluster_config(user=user).get_api_client()
 
 
+async def test_an_exec_plugin_without_an_answer_is_named(make_cluster_config: MakeConfig, plugin: Plugin) -> None:
+    plugin.answer.write_text(
+        '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {}}'
+    )
+    with pytest.raises(KubernetesConfigInvalid, match=r"exec plugin .*gave no credentials\. Run it by hand"):
+        await make_cluster_config(user=plugin.user).get_api_client()
+
+
 # Time limits and connections
 
 
