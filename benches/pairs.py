@@ -11,19 +11,27 @@ from scripts import workspace
 _KIT = "prefect-integration-kit"
 
 
-def pair(prefix: str, packages: Sequence[str], *, beside: Sequence[str] = ()) -> dict[str, Environment]:
+def pair(
+    prefix: str, packages: Sequence[str], *, beside: Sequence[str] = (), extras: tuple[str, str] = ("", "")
+) -> dict[str, Environment]:
     """Build the two environments, with the same versions of everything but the packages themselves.
 
     Args:
         prefix: What the folders of the environments begin with, as in `dask-published`.
-        packages: Names of the packages to compare, without extras.
+        packages: Names of the packages to compare.
         beside: Further packages of this tree that ours need.
+        extras: Extras of the packages, as they are published and of ours, separated by commas.
     """
-    published = [line for line in harness.PUBLISHED if line.partition(">=")[0] in packages]
+    theirs, own = [f"[{names}]" if names else "" for names in extras]
+    published = [
+        f"{name}{theirs}{sign}{version}"
+        for name, sign, version in (line.partition(">=") for line in harness.PUBLISHED)
+        if name in packages
+    ]
     names = (_KIT, *packages, *beside)
     resolution = [line for line in harness.workspace_resolution() if not line.startswith(names)]
     members = workspace.packages()
-    folders = [str(workspace.find(name, members).path) for name in names]
+    folders = [f"{workspace.find(name, members).path}{own if name in packages else ''}" for name in names]
     reinstall = [f"--reinstall-package={name}" for name in names]
     return {
         BASELINE: harness.install(f"{prefix}-published", resolution, *published),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benches import harness
-from benches.harness import BASELINE, BenchError, Case, Metric, Sample
-from prefect_integration_tests.backends.faults import FaultProxy
+from benches import folders, harness
+from benches.harness import Case, Sample
 from prefect_integration_tests.backends.s3 import SeaweedFS
 
 ABOUT = (
@@ -22,85 +18,33 @@ ABOUT = (
     " upload goes to a new bucket. Imports and the making of the client are not part of the times: one small file is"
     " moved first. Bare boto3 uses 32 threads, one for each file, as ours does."
 )
-METRICS = (Metric("wall_s", "seconds"), Metric("cpu_s", "CPU s"), Metric("peak_mib", "peak MiB", 0))
 
-FILES, FILE_BYTES, BIG_BYTES = 1_000, 10_000, 1_000_000_000
+BIG_BYTES = 1_000_000_000
 BARE = "bare boto3"
-_BOTO3 = (("PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER", "false"),)
-# Variant: environment, way of the probe, variables.
-_VARIANTS: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    BASELINE: (BASELINE, "sync", ()),
-    "published, async": (BASELINE, "async", ()),
-    "ours, boto3": ("ours", "sync", _BOTO3),
-    "ours, boto3, async": ("ours", "async", _BOTO3),
-    "ours, native": ("ours", "sync", ()),
-    "ours, native, async": ("ours", "async", ()),
-    BARE: ("ours", "bare", ()),
-}
-_SIZES = {"1,000 files of 10 KB": "folder", "1 GB in one file": "file"}
-_LATENCIES = {"0 ms": 0.0, "50 ms": 0.05}
+_VARIANTS = folders.variants("boto3", "PREFECT_INTEGRATIONS_AWS_S3_NATIVE_TRANSFER", client_async=True)
 
 
-class _Store:
-    """The server, the proxy in front of it, and the files to move."""
-
-    def __init__(self, stack: ExitStack, sizes: set[str]) -> None:
+class _Store(folders.Store):
+    def __init__(self, stack: ExitStack, wanted: Sequence[Case]) -> None:
         self.server = stack.enter_context(SeaweedFS.start())
-        self.proxy = stack.enter_context(FaultProxy("127.0.0.1", self.server.port, own_process=True))
-        self.proxy.latency_seconds = _LATENCIES["50 ms"]
         self.client: Any = self.server.client()
-        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        self.sources = {what: self._make(what) for what in sizes}
-        self.filled = {what: self._fill(what) for what in sizes}
+        super().__init__(stack, self.server.port, wanted, BIG_BYTES)
 
-    def _make(self, what: str) -> Path:
-        if what == "file":
-            path = self.folder / "big.bin"
-            block = os.urandom(1_000_000)
-            with path.open("wb") as file:
-                for _ in range(BIG_BYTES // len(block)):
-                    file.write(block)
-            return path
-        folder = self.folder / "small"
-        for number in range(FILES):
-            path = folder / f"{number % 10}" / f"{number:04}.bin"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(os.urandom(FILE_BYTES))
-        return folder
+    def address(self, *, slow: bool) -> str:
+        return self.proxy.url if slow else self.server.endpoint_url
 
-    def _fill(self, what: str) -> str:
-        """Put the files into a bucket to download from."""
-        bucket, source = self.server.new_bucket("bench"), self.sources[what]
-        for path in [source] if what == "file" else sorted(source.rglob("*.bin")):
-            name = path.name if what == "file" else path.relative_to(source).as_posix()
-            self.client.upload_file(str(path), bucket, f"data/{name}")
-        self.client.put_object(Bucket=bucket, Key="warm-up/big.bin", Body=b"x")
-        return bucket
+    def new_bucket(self) -> str:
+        return self.server.new_bucket("bench")
 
-    def _sizes_in(self, bucket: str) -> list[int]:
+    def put(self, bucket: str, key: str, path: Path) -> None:
+        self.client.upload_file(str(path), bucket, key)
+
+    def sizes_in(self, bucket: str) -> list[int]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="data/")
         return [item["Size"] for page in pages for item in page.get("Contents", [])]
 
-    @contextmanager
-    def around(self, case: Case) -> Generator[tuple[str, ...]]:
-        """Give a run an empty bucket or folder, and check what is in it afterwards."""
-        _, direction, what = case.arguments
-        url = self.proxy.url if case.what.endswith("50 ms") else self.server.endpoint_url
-        if direction == "up":
-            bucket = self.server.new_bucket("bench")
-            yield url, bucket, str(self.sources[what])
-            self._check(case, self._sizes_in(bucket))
-            self.server.delete_bucket(bucket)
-        else:
-            target = Path(tempfile.mkdtemp(dir=self.folder))
-            yield url, self.filled[what], str(target)
-            self._check(case, [path.stat().st_size for path in target.rglob("*") if path.is_file()])
-            shutil.rmtree(target)
-
-    def _check(self, case: Case, sizes: list[int]) -> None:
-        expected = [BIG_BYTES] if case.arguments[2] == "file" else [FILE_BYTES] * FILES
-        if sizes != expected:
-            raise BenchError(f"{case.what} · {case.variant}: {len(sizes)} files of {sum(sizes)} bytes arrived")
+    def delete(self, bucket: str) -> None:
+        self.server.delete_bucket(bucket)
 
 
 def _beside_bare(samples: Mapping[Case, Sequence[Sample]]) -> str:
@@ -119,28 +63,13 @@ def _beside_bare(samples: Mapping[Case, Sequence[Sample]]) -> str:
 
 def run(rounds: int | None, only: str | None) -> str:
     """Measure and return the table."""
-    cases = [
-        Case(f"{size}, {direction}, {latency}", variant, environment, (way, direction, what), environ)
-        for latency in _LATENCIES
-        for size, what in _SIZES.items()
-        for direction in ("up", "down")
-        for variant, (environment, way, environ) in _VARIANTS.items()
-    ]
-    cases = [case for case in cases if only is None or only in f"{case.what}, {case.variant}"]
-    if not cases:
-        raise BenchError(f"no case of s3_folder holds {only!r}")
+    cases = folders.cases("s3_folder", _VARIANTS, "1 GB", only)
     with ExitStack() as stack:
-        store = _Store(stack, {case.arguments[2] for case in cases})
-        server = store.server
+        store = _Store(stack, cases)
         keys = (
-            ("BENCH_ACCESS_KEY", server.access_key),
-            ("BENCH_SECRET_KEY", server.secret_key),
-            ("BENCH_REGION", server.region),
+            ("BENCH_ACCESS_KEY", store.server.access_key),
+            ("BENCH_SECRET_KEY", store.server.secret_key),
+            ("BENCH_REGION", store.server.region),
         )
-        cases = [
-            Case(case.what, case.variant, case.environment, case.arguments, (*case.environ, *keys)) for case in cases
-        ]
-        samples = harness.alternate(
-            cases, "s3_folder", rounds or 3, timeout_seconds=400, warm_up=False, around=store.around
-        )
-    return harness.save("s3_folder", ABOUT, samples, METRICS, note=_beside_bare(samples), keep=only is None)
+        samples = folders.measure("s3_folder", store, cases, rounds, environ=keys)
+    return harness.save("s3_folder", ABOUT, samples, folders.METRICS, note=_beside_bare(samples), keep=only is None)

@@ -3,60 +3,35 @@
 Arguments: way (sync, async, bare), direction (up, down), what (folder, file), endpoint, bucket, local path.
 """
 
-import asyncio
 import json
 import os
 import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-THREADS = 32
+from _folder import THREADS, bare, measure_move, transfer
 
 
-def clocks() -> tuple[float, float]:
-    """Wall and CPU seconds."""
-    return time.perf_counter(), time.process_time()
+def by_client(key: dict, name: str, direction: str, what: str) -> Callable[[str, Path], None]:
+    """Use Google's client alone."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+    from requests.adapters import HTTPAdapter
 
-
-def bare(client, direction: str, what: str, name: str, remote: str, local: Path) -> None:
-    """Use Google's client alone, with as many threads as the package has."""
+    client = storage.Client(project=key["project_id"], credentials=AnonymousCredentials())
+    client._http.mount("http://", HTTPAdapter(pool_maxsize=THREADS))  # noqa: SLF001
     bucket = client.bucket(name)
-    if what == "file":
-        if direction == "up":
-            bucket.blob(f"{remote}/{local.name}").upload_from_filename(str(local))
-        else:
-            bucket.blob(f"{remote}/big.bin").download_to_filename(str(local / "big.bin"))
-        return
-    calls = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        if direction == "up":
-            for path in local.rglob("*"):
-                if path.is_file():
-                    blob = bucket.blob(f"{remote}/{path.relative_to(local).as_posix()}")
-                    calls.append(pool.submit(blob.upload_from_filename, str(path)))
-        else:
-            for blob in client.list_blobs(name, prefix=f"{remote}/"):
-                path = local / blob.name.removeprefix(f"{remote}/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                calls.append(pool.submit(blob.download_to_filename, str(path)))
-        for call in calls:
-            call.result()
 
+    def put(key: str, path: Path) -> None:
+        bucket.blob(key).upload_from_filename(str(path))
 
-def transfer(gcs, way: str, direction: str, what: str, remote: str, local: Path) -> None:
-    """Move a folder or a file by the block's method for it."""
-    name, arguments = {
-        ("up", "folder"): ("upload_from_folder", (local, remote)),
-        ("up", "file"): ("upload_from_path", (local, f"{remote}/{local.name}")),
-        ("down", "folder"): ("download_folder_to_path", (remote, local)),
-        ("down", "file"): ("download_object_to_path", (f"{remote}/big.bin", local / "big.bin")),
-    }[direction, what]
-    if way == "async":
-        asyncio.run(getattr(gcs, f"a{name}")(*arguments))
-    else:
-        getattr(gcs, name)(*arguments)
+    def get(key: str, path: Path) -> None:
+        bucket.blob(key).download_to_filename(str(path))
+
+    def keys(prefix: str) -> Iterator[str]:
+        return (blob.name for blob in client.list_blobs(name, prefix=prefix))
+
+    return lambda remote, local: bare(direction, what, remote, local, put=put, get=get, keys=keys)
 
 
 def main() -> None:
@@ -64,34 +39,13 @@ def main() -> None:
     os.environ["STORAGE_EMULATOR_HOST"] = endpoint
     key = json.loads(os.environ["BENCH_KEY"])
     if way == "bare":
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud import storage
-        from requests.adapters import HTTPAdapter
-
-        client = storage.Client(project=key["project_id"], credentials=AnonymousCredentials())
-        client._http.mount("http://", HTTPAdapter(pool_maxsize=THREADS))  # noqa: SLF001
-
-        def move(remote: str, path: Path) -> None:
-            bare(client, direction, what, bucket, remote, path)
+        move = by_client(key, bucket, direction, what)
     else:
         from prefect_gcp import GcpCredentials, GcsBucket
 
         gcs = GcsBucket(bucket=bucket, gcp_credentials=GcpCredentials(service_account_info=key))
-
-        def move(remote: str, path: Path) -> None:
-            transfer(gcs, way, direction, what, remote, path)
-
-    # The first transfer imports the SDK and makes the client; `warm-up/` holds one small file.
-    with tempfile.TemporaryDirectory() as folder:
-        small = Path(folder, "big.bin")
-        if direction == "up":
-            small.write_bytes(b"x")
-        move("warm-up", small if (direction, what) == ("up", "file") else Path(folder))
-
-    begin = clocks()
-    move("data", Path(local))
-    end = clocks()
-    print(json.dumps({"wall_s": end[0] - begin[0], "cpu_s": end[1] - begin[1]}))
+        move = transfer(gcs, way, direction, what)
+    print(json.dumps(measure_move(move, direction, what, Path(local))))
 
 
 if __name__ == "__main__":

@@ -3,49 +3,35 @@
 Arguments: way (sync, async, bare), direction (up, down), what (folder, file), endpoint, bucket, local path.
 """
 
-import asyncio
 import json
 import os
 import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-THREADS = 32
+from _folder import THREADS, bare, measure_move, transfer
 
 
-def clocks() -> tuple[float, float]:
-    """Wall and CPU seconds."""
-    return time.perf_counter(), time.process_time()
-
-
-def bare(client, direction: str, what: str, bucket: str, remote: str, local: Path) -> None:
-    """Use boto3 alone, with as many threads as the package has."""
+def by_boto3(options: dict, bucket: str, direction: str, what: str) -> Callable[[str, Path], None]:
+    """Use boto3 alone; of a folder, each file has one thread."""
+    import boto3
     from boto3.s3.transfer import TransferConfig
+    from botocore.config import Config
 
-    if what == "file":
-        if direction == "up":
-            client.upload_file(str(local), bucket, f"{remote}/{local.name}")
-        else:
-            client.download_file(bucket, f"{remote}/big.bin", str(local / "big.bin"))
-        return
-    one = TransferConfig(use_threads=False)
-    calls = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        if direction == "up":
-            for path in local.rglob("*"):
-                if path.is_file():
-                    key = f"{remote}/{path.relative_to(local).as_posix()}"
-                    calls.append(pool.submit(client.upload_file, str(path), bucket, key, Config=one))
-        else:
-            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{remote}/"):
-                for item in page.get("Contents", []):
-                    path = local / item["Key"].removeprefix(f"{remote}/")
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    calls.append(pool.submit(client.download_file, bucket, item["Key"], str(path), Config=one))
-        for call in calls:
-            call.result()
+    client = boto3.client("s3", config=Config(max_pool_connections=THREADS), **options)
+    config = None if what == "file" else TransferConfig(use_threads=False)
+
+    def put(key: str, path: Path) -> None:
+        client.upload_file(str(path), bucket, key, Config=config)
+
+    def get(key: str, path: Path) -> None:
+        client.download_file(bucket, key, str(path), Config=config)
+
+    def keys(prefix: str) -> Iterator[str]:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            yield from (item["Key"] for item in page.get("Contents", []))
+
+    return lambda remote, local: bare(direction, what, remote, local, put=put, get=get, keys=keys)
 
 
 def block(bucket: str, options: dict):
@@ -61,20 +47,6 @@ def block(bucket: str, options: dict):
     return S3Bucket(bucket_name=bucket, credentials=credentials)
 
 
-def transfer(s3, way: str, direction: str, what: str, remote: str, local: Path) -> None:
-    """Move a folder or a file by the block's method for it."""
-    name, arguments = {
-        ("up", "folder"): ("upload_from_folder", (local, remote)),
-        ("up", "file"): ("upload_from_path", (local, f"{remote}/{local.name}")),
-        ("down", "folder"): ("download_folder_to_path", (remote, local)),
-        ("down", "file"): ("download_object_to_path", (f"{remote}/big.bin", local / "big.bin")),
-    }[direction, what]
-    if way == "async":
-        asyncio.run(getattr(s3, f"a{name}")(*arguments))
-    else:
-        getattr(s3, name)(*arguments)
-
-
 def main() -> None:
     way, direction, what, endpoint, bucket, local = sys.argv[1:]
     options = {
@@ -84,30 +56,10 @@ def main() -> None:
         "region_name": os.environ["BENCH_REGION"],
     }
     if way == "bare":
-        import boto3
-        from botocore.config import Config
-
-        client = boto3.client("s3", config=Config(max_pool_connections=THREADS), **options)
-
-        def move(remote: str, path: Path) -> None:
-            bare(client, direction, what, bucket, remote, path)
+        move = by_boto3(options, bucket, direction, what)
     else:
-        s3 = block(bucket, options)
-
-        def move(remote: str, path: Path) -> None:
-            transfer(s3, way, direction, what, remote, path)
-
-    # The first transfer imports the SDK and makes the client; `warm-up/` holds one small file.
-    with tempfile.TemporaryDirectory() as folder:
-        small = Path(folder, "big.bin")
-        if direction == "up":
-            small.write_bytes(b"x")
-        move("warm-up", small if (direction, what) == ("up", "file") else Path(folder))
-
-    begin = clocks()
-    move("data", Path(local))
-    end = clocks()
-    print(json.dumps({"wall_s": end[0] - begin[0], "cpu_s": end[1] - begin[1]}))
+        move = transfer(block(bucket, options), way, direction, what)
+    print(json.dumps(measure_move(move, direction, what, Path(local))))
 
 
 if __name__ == "__main__":
