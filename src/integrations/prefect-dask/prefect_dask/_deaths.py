@@ -13,17 +13,14 @@ import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterId
 from prefect.utilities.engine import emit_task_run_state_change_event
+
+from prefect_integration_kit.task_run_losses import known_runs
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from ._ledger import Ended
-
-_AT_A_TIME = 200
-"""The API returns no more task runs than that."""
 
 
 class Deaths:
@@ -57,12 +54,8 @@ def tell_api(ended: Iterable[Ended]) -> None:
         ended: Task runs that have ended.
     """
     states = {each.task_run_id: state for each in ended if (state := each.state()) is not None}
-    wanted = list(states)
-    client = get_client(sync_client=True)
-    for first in range(0, len(wanted), _AT_A_TIME):
-        some = wanted[first : first + _AT_A_TIME]
-        for run in client.read_task_runs(task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=some)), limit=len(some)):
-            if run.state is not None and run.state.is_final():
-                continue
-            # The same state as on the worker, by its ID: if its report is only late, nothing happens twice.
-            emit_task_run_state_change_event(task_run=run, initial_state=run.state, validated_state=states[run.id])
+    for run in known_runs(states):
+        if run.state is not None and run.state.is_final():
+            continue
+        # The same state as on the worker, by its ID: if its report is only late, nothing happens twice.
+        emit_task_run_state_change_event(task_run=run, initial_state=run.state, validated_state=states[run.id])

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from prefect.client.schemas.objects import State
-from prefect.futures import PrefectWrappedFuture
+from prefect_integration_kit.task_run_futures import RemoteTaskRunFuture
 
 from ._slots import slot_released
 from .errors import DaskResultLost, DaskTaskRunLost
 
 if TYPE_CHECKING:
     import distributed
+    from prefect.client.schemas.objects import State
 
     from prefect_integration_kit.task_run_losses import Submitted
 
@@ -32,7 +32,7 @@ _UNDER_WAY = ("pending", "lost")
 """A result that is lost is being made again, and has been, once a worker is there that asks the ledger."""
 
 
-class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
+class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
     """The future of a task run on Dask.
 
     When Dask loses the task run, since its worker died or the scheduler cannot be reached, its final state is
@@ -45,14 +45,8 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
 
     def __init__(self, task_run_id: UUID, wrapped_future: distributed.Future[Any]) -> None:
         super().__init__(task_run_id, wrapped_future)
-        self._submitted: Submitted | None = None
         self._series: Series | None = None
-        self._upstream: list[PrefectDaskFuture[Any]] = []
         self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what another process can wait with."""
-        return type(self), (self._task_run_id, self._wrapped_future)
 
     def belongs_to(self, submitted: Submitted, series: Series | None, upstream: list[PrefectDaskFuture[Any]]) -> None:
         """Say where the task run comes from.
@@ -65,20 +59,6 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
         self._submitted, self._series, self._upstream = submitted, series, upstream
         if series is not None:
             series.add(self)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the final state is known here."""
-        return self._final_state is not None
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the task run has ended.
-
-        Args:
-            timeout: Seconds to wait at most; without it, until it has ended.
-        """
-        if self._final_state is None:
-            self._settle(timeout)
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait for the task run, and return its result.
@@ -94,10 +74,7 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
             TimeoutError: If it has not ended in time.
             DaskTaskRunLost: If Dask lost it.
         """
-        if self._final_state is None and not self._settle(timeout):
-            raise TimeoutError(f"Task run {self.task_run_id} did not complete within {timeout} seconds")
-        state: Any = self._final_state
-        return state.result(raise_on_failure=raise_on_failure, _sync=True)
+        return super().result(timeout, raise_on_failure)
 
     def take(self, outcome: Any) -> None:
         """Take what the task run has returned.
@@ -105,9 +82,7 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
         Args:
             outcome: Its final state.
         """
-        if not isinstance(outcome, State):
-            outcome = _completed(outcome)
-        self._final_state = outcome
+        self._end_as(outcome)
 
     def state_to_send(self) -> State[Any] | None:
         """The state that a task run which depends on this one gets, where Dask cannot hand it over any more."""
@@ -122,27 +97,14 @@ class PrefectDaskFuture(PrefectWrappedFuture[R, "distributed.Future[Any]"]):
             exc: What Dask raised.
             is_reported: Whether to report that to the API; a state that is final there stays.
         """
-        from prefect_integration_kit.task_run_losses import not_ready_state, report
+        from ._losses import lost_error
 
-        from ._losses import lost_state
+        error = lost_error(self.task_run_id, self._task_name, exc, _scheduler_of(self._wrapped_future))
+        # What has ended is reported by the worker, or by the task runner at the end.
+        self._end_as_lost(error, is_reported=is_reported, has_ended=isinstance(exc, DaskResultLost))
 
-        name = self._submitted.task.name if self._submitted else "unknown"
-        state = lost_state(self.task_run_id, name, exc, _scheduler_of(self._wrapped_future))
-        lost = next((upstream for upstream in self._upstream if upstream.is_lost_too()), None)
-        if lost is not None:
-            state = not_ready_state(self.task_run_id, lost.task_run_id)
-        elif isinstance(exc, DaskResultLost):
-            is_reported = False  # it has ended as the worker has reported, or as the task runner does at the end
-        if self._submitted is not None and is_reported:
-            state = report(self._submitted, self.task_run_id, state)
-        self._final_state = state
-
-    def is_lost_too(self) -> bool:
-        """Whether Dask lost this one, so that what waited for it never started."""
-        if self._final_state is None and self._wrapped_future.status in ("error", "cancelled", "lost"):
-            self.wait()
-        state = self._final_state
-        return state is not None and (state.is_crashed() or state.name == "NotReady")
+    def _has_come_to_an_end(self) -> bool:
+        return self._wrapped_future.status in ("error", "cancelled", "lost")
 
     def _settle(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -185,12 +147,6 @@ def _wait(future: distributed.Future[Any], seconds: float) -> bool:
     return True
 
 
-def _completed(value: Any) -> State[Any]:
-    from prefect.states import Completed
-
-    return Completed(data=value)
-
-
 def _scheduler_of(future: distributed.Future[Any]) -> str:
     scheduler: Any = getattr(future.client, "scheduler", None)
     return str(getattr(scheduler, "address", None) or getattr(future.client, "_start_arg", None) or "unknown address")
@@ -217,21 +173,3 @@ class _WorkerWatch:
         limit = DaskSettings().no_worker_timeout_seconds
         if time.monotonic() - self._since >= limit:
             raise DaskTaskRunLost(f"The Dask cluster has had no worker for {limit:g} seconds.")
-
-
-def futures_in(value: Any) -> list[PrefectDaskFuture[Any]]:
-    """Find the futures in a value, however deep.
-
-    Args:
-        value: Arguments of a task.
-    """
-    from prefect.utilities.collections import visit_collection
-
-    found: list[PrefectDaskFuture[Any]] = []
-
-    def note(item: Any) -> None:
-        if isinstance(item, PrefectDaskFuture):
-            found.append(cast("PrefectDaskFuture[Any]", item))
-
-    visit_collection(value, visit_fn=note, return_data=False, max_depth=-1)
-    return found

@@ -9,12 +9,14 @@ which has effects, that would be wrong: the second worker finds here that the ru
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import cloudpickle
 
+from prefect_integration_kit.task_run_ledgers import KEPT_BYTES, lost_text, persisted, small
 from prefect_integration_kit.task_run_losses import with_data
 
 from .errors import DaskResultLost
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
 
 ROOT = "prefect-dask"
 """Key of our entries in the scheduler's metadata."""
-
-_KEPT_BYTES = 16_000
-"""The scheduler keeps states with results up to this size, until the flow run has ended."""
 
 # What an entry begins with; the rest is pickled.
 _WHOLE, _STATE_ALONE = b"w", b"s"
@@ -52,10 +51,7 @@ class Ended:
             DaskResultLost: If nobody has it any more.
         """
         if not self.entry.startswith(_WHOLE):
-            raise DaskResultLost(
-                f"Task run '{self.task_run_id}' has ended, but its result was lost with the Dask worker that held it. "
-                "It was not run again. Set `persist_result=True` on the task to keep its result."
-            )
+            raise DaskResultLost(lost_text(self.task_run_id, "Dask worker"))
         return cloudpickle.loads(self.entry[1:])
 
     def state(self) -> State[Any] | None:
@@ -108,24 +104,19 @@ def _entry(outcome: Any, return_type: str) -> bytes:
         return _WHOLE + content
     if return_type != "state":
         return b""
-    record: Any = outcome.data
-    if getattr(record, "is_persisted", False):
-        # The same state, which reads its result from where it was persisted.
-        return _WHOLE + cloudpickle.dumps(with_data(outcome, record.metadata))
+    if (elsewhere := persisted(outcome)) is not None:
+        return _WHOLE + cloudpickle.dumps(elsewhere)
     alone = _STATE_ALONE + cloudpickle.dumps(with_data(outcome, None))
-    return alone if len(alone) <= _KEPT_BYTES else b""
+    return alone if len(alone) <= KEPT_BYTES else b""
 
 
 def _small(outcome: Any) -> bytes | None:
     from dask.sizeof import sizeof
 
-    try:
-        if sizeof(_value(outcome)) > _KEPT_BYTES:
-            return None
-        content = cloudpickle.dumps(outcome)
-    except Exception:  # noqa: BLE001 - whatever a result's own pickling raises; Dask says so where it matters
-        return None
-    return content if len(content) <= _KEPT_BYTES else None
+    with contextlib.suppress(Exception):  # whatever the `__sizeof__` of a result raises
+        if sizeof(_value(outcome)) <= KEPT_BYTES:
+            return small(outcome)
+    return None
 
 
 def _value(outcome: Any) -> Any:

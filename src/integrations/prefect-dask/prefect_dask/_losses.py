@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect_integration_kit.task_run_losses import crashed_state
-
 from .errors import DaskResultLost, DaskTaskRunLost
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
 
 
 def why(exc: BaseException, scheduler: str) -> str:
@@ -29,7 +23,12 @@ def why(exc: BaseException, scheduler: str) -> str:
     if "scheduler-connection-lost" in str(exc) or "lost the connection to the scheduler" in str(exc):
         return f"The connection to the Dask scheduler at {scheduler} was lost."
     if kind in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):
-        reason = _line(exc) or "its client or its cluster was closed"
+        reason = _line(exc)
+        if " " not in reason:  # older versions of Dask say its key alone
+            return (
+                f"Dask cancelled it: the connection to the Dask scheduler at {scheduler} was lost, its client or its "
+                "cluster was closed, or scattered data that it needs were lost with a worker."
+            )
         return f"Dask cancelled it: {reason}. It also does so when scattered data that it needs are lost with a worker."
     return f"Dask could not run it: {kind}: {_line(exc)}"
 
@@ -38,8 +37,8 @@ def _line(exc: BaseException) -> str:
     return " ".join(str(exc).split())[:1000].rstrip(".")
 
 
-def lost_state(task_run_id: UUID, name: str, exc: BaseException, scheduler: str) -> State[Any]:
-    """Make the final state of a task run that Dask lost.
+def lost_error(task_run_id: UUID, name: str, exc: BaseException, scheduler: str) -> BaseException:
+    """Make the error that a lost task run raises.
 
     Args:
         task_run_id: The run.
@@ -47,10 +46,8 @@ def lost_state(task_run_id: UUID, name: str, exc: BaseException, scheduler: str)
         exc: What Dask raised for its future.
         scheduler: Address of the scheduler.
     """
-    error = (
-        exc
-        if isinstance(exc, DaskResultLost)
-        else DaskTaskRunLost(f"Task run '{task_run_id}' of task {name!r} was lost. {why(exc, scheduler)}")
-    )
-    error.__cause__ = exc if error is not exc else error.__cause__
-    return crashed_state(task_run_id, error)
+    if isinstance(exc, DaskResultLost):
+        return exc
+    error = DaskTaskRunLost(f"Task run '{task_run_id}' of task {name!r} was lost. {why(exc, scheduler)}")
+    error.__cause__ = exc
+    return error

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from hashlib import blake2b
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-from weakref import WeakValueDictionary
 
 from dask import config
+
+from prefect_integration_kit.task_run_parcels import SharedParcels
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -48,19 +47,15 @@ class Parcels:
 
     def __init__(self, submit: Callable[..., Future[Any]]) -> None:
         self._submit = submit
-        self._lock = Lock()
-        self._sent: WeakValueDictionary[bytes, Future[Any]] = WeakValueDictionary()
+        self._shared: SharedParcels[Future[Any]] = SharedParcels(self._send_alone, _is_lost)
 
     def send(self, content: bytes) -> Future[Any]:
         """Send a parcel, unless an equal one is on the cluster; the future is what a task run depends on."""
-        digest = blake2b(content, digest_size=16).digest()
-        with self._lock:
-            future = self._sent.get(digest)
-            if future is None or future.status in ("error", "cancelled"):
-                # In an empty context: annotations, such as a GPU that is wanted, are those of the task.
-                future = contextvars.Context().run(self._send, content)
-                self._sent[digest] = future
-        return future
+        return self._shared.send(content)
+
+    def _send_alone(self, content: bytes) -> Future[Any]:
+        # In an empty context: annotations, such as a GPU that is wanted, are those of the task.
+        return contextvars.Context().run(self._send, content)
 
     def _send(self, content: bytes) -> Future[Any]:
         with config.set(annotations={}):  # older versions of Dask have annotations here, and not in the context
@@ -79,3 +74,7 @@ class Parcels:
     def _on_cluster(self, function: Callable[..., bytes], *args: Any) -> Future[Any]:
         key = f"prefect-parcel-{uuid4().hex}"
         return self._submit(function, *args, key=key, priority=_FIRST, pure=False)
+
+
+def _is_lost(future: Future[Any]) -> bool:
+    return future.status in ("error", "cancelled")

@@ -20,9 +20,8 @@ from dask.utils import parse_timedelta
 from distributed import Client, Future
 from prefect import Task
 from prefect.utilities.callables import get_call_parameters
-from prefect.utilities.engine import collect_task_run_inputs_sync
 
-from prefect_integration_kit.task_run_orders import one_batch
+from prefect_integration_kit.task_run_orders import all_inputs, one_batch
 
 from . import _worker
 from ._ledger import ROOT, Ended
@@ -224,7 +223,7 @@ class PrefectDaskClient(Client):
         parameters = kwargs.pop("parameters", None)
         if parameters is None:
             parameters = get_call_parameters(task.fn, args, kwargs)
-        dependencies = {**(dependencies or {}), **_inputs(parameters, wait_for, dependencies)}
+        dependencies = all_inputs(parameters, wait_for, dependencies)
         packed = self._packer.pack(task, task_run_id, parameters, wait_for, dependencies, return_type)
         parcels = [self._parcels.send(content) for content in packed.parcels]
         # Positional, since that is how every version of Dask finds futures among the arguments.
@@ -315,15 +314,3 @@ def _key_of(key: Any, index: int) -> Any:
     if key is None or isinstance(key, list):
         return key and key[index]
     return f"{key}-{index}-{uuid4().hex}"
-
-
-def _inputs(parameters: dict[str, Any], wait_for: Any, known: dict[str, Any] | None) -> dict[str, Any]:
-    """Task runs and flow runs that the arguments come from: on the worker, only values are left of them."""
-    found = {
-        name: collect_task_run_inputs_sync(value)
-        for name, value in parameters.items()
-        if not isinstance(value, int | float | str | bytes | None)
-    }
-    if wait_for:
-        found["wait_for"] = collect_task_run_inputs_sync(list(wait_for))
-    return {name: inputs | set((known or {}).get(name) or ()) for name, inputs in found.items() if inputs}

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import ExitStack
@@ -47,10 +46,13 @@ from prefect.task_runners import TaskRunner
 from typing_extensions import ParamSpec, Self
 
 from prefect_integration_kit.extras import is_installed
+from prefect_integration_kit.task_run_futures import futures_in
+from prefect_integration_kit.task_run_losses import Submitted, started
+from prefect_integration_kit.task_run_orders import one_batch, own_server
 
 from ._clusters import close_cluster, connect, described, import_cluster_class, start_cluster, tell_of_workers
 from ._deaths import Deaths, tell_api
-from ._futures import PrefectDaskFuture, futures_in
+from ._futures import PrefectDaskFuture
 from ._slots import current_worker, slot_released
 from ._startup_log import StartupLog
 from .errors import DaskConfigurationError, DaskTaskRunLost
@@ -240,7 +242,8 @@ class DaskTaskRunner(TaskRunner[Any]):
             self._startup.info("The Dask dashboard is available at %s", client.dashboard_link)
         self._deaths = Deaths(client)
         self._stack.callback(self._deaths.listen_no_more)
-        _share_own_server(client, self._owns_cluster)
+        if self._owns_cluster and (url := own_server()) is not None:
+            client.serve_api_at(url)
         return client
 
     def _start_cluster(self) -> Any:
@@ -307,8 +310,6 @@ class DaskTaskRunner(TaskRunner[Any]):
         """
         if not self._started:
             raise RuntimeError("The task runner must be started before submitting work.")
-        from prefect_integration_kit.task_run_losses import Submitted
-
         client = self.client
         self._startup.tell_flow_run()
         waited = None if wait_for is None else list(wait_for)
@@ -319,7 +320,7 @@ class DaskTaskRunner(TaskRunner[Any]):
         future.belongs_to(
             Submitted(task, FlowRunContext.get(), TaskRunContext.get(), dependencies),
             _series.get(),
-            futures_in((parameters, waited)),
+            futures_in((parameters, waited), PrefectDaskFuture),
         )
         self._submitted.add(future)
         return future
@@ -358,8 +359,6 @@ class DaskTaskRunner(TaskRunner[Any]):
         Returns:
             The futures, in order.
         """
-        from prefect_integration_kit.task_run_orders import one_batch
-
         from ._gathering import Series
 
         token = _series.set(Series())
@@ -445,8 +444,6 @@ class DaskTaskRunner(TaskRunner[Any]):
         """Settle what was cancelled: a task run that had begun ends as crashed in the API, too."""
         if not lost:
             return
-        from prefect_integration_kit.task_run_losses import started
-
         # The API hears of a start a little later than it happens.
         begun = ran | started(future.task_run_id for future in lost)
         for future in lost:
@@ -505,17 +502,3 @@ def _reported(client: Any, path: str, log: logging.Logger) -> Generator[None, No
             report.__exit__(None, None, None)
     except Exception as exc:  # noqa: BLE001 - whatever drawing or writing it raises
         log.warning("Dask's performance report could not be written to %s: %s", path, exc)
-
-
-def _share_own_server(client: PrefectDaskClient, is_local: bool) -> None:
-    """Let workers on this machine use the server that Prefect has started for this process."""
-    from prefect.client.base import ServerType
-    from prefect.client.orchestration import get_client
-
-    context = FlowRunContext.get()
-    api: Any = context.client if context is not None else None
-    if api is None and is_local and os.environ.get("PREFECT_API_URL") is None:
-        with contextlib.suppress(Exception):
-            api = get_client(sync_client=True)
-    if is_local and api is not None and api.server_type == ServerType.EPHEMERAL:
-        client.serve_api_at(str(api.api_url))

@@ -23,19 +23,9 @@ Eventually = Callable[[Callable[[], Any]], Any]
 HERE = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": None}
 
 
-@task(timeout_seconds=0.5)
-def sleep_forever() -> None:
-    time.sleep(30)
-
-
 @task(timeout_seconds=20)
 def in_time(number: int) -> int:
     return number + 1
-
-
-@task(timeout_seconds=20)
-def asks_for_more() -> int:
-    return in_time.submit(1).result() + in_time.submit(2).result()
 
 
 @task
@@ -44,27 +34,6 @@ def wait_for(path: Path, started: Path | None = None) -> None:
         started.write_text(str(os.getpid()))
     while not path.exists():
         time.sleep(0.02)
-
-
-def test_a_time_limit_ends_a_task_that_blocks(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def limited() -> tuple[str, float]:
-        began = time.monotonic()
-        future = sleep_forever.submit()
-        future.wait()
-        return future.state.name, time.monotonic() - began
-
-    name, seconds = limited()
-    assert name == "TimedOut"
-    assert seconds < 5
-
-
-def test_a_time_limit_that_is_kept_changes_nothing(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def limited() -> list[int]:
-        return [in_time.submit(1).result(), asks_for_more.submit().result()]
-
-    assert limited() == [2, 5]
 
 
 def test_a_cluster_that_was_started_is_closed(seen: Any) -> None:

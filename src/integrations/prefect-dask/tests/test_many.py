@@ -56,6 +56,7 @@ def kept(dask_scheduler: Any) -> tuple[int, int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_ten_thousand_items_leave_the_scheduler_small(
     dask_cluster: DaskCluster, eventually: Any, prefect_harness: None, capsys: pytest.CaptureFixture[str]

@@ -5,16 +5,13 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Iterator
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
 import dask
 import pytest
-from prefect import flow, task, unmapped
+from prefect import flow, task
 
 from prefect_dask import DaskTaskRunner, PrefectDaskClient
-from prefect_dask.errors import DaskArgumentError
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -100,24 +97,6 @@ def test_a_resource_limits_what_runs_together(runner: DaskTaskRunner) -> None:
     assert limited() == 4
 
 
-def test_the_payload_of_a_task_run_is_small(client: PrefectDaskClient, runner: DaskTaskRunner) -> None:
-    sizes: list[int] = []
-
-    @flow(task_runner=runner)
-    def mapped(note: str) -> list[int]:
-        from prefect.context import FlowRunContext
-
-        context = FlowRunContext.get()
-        assert context is not None
-        packer = context.task_runner.client._packer
-        packed = packer.pack(add, context.flow_run.id, {"x": 1, "y": 2}, None, None, "state")
-        sizes.append(len(cloudpickle.dumps(packed.order)))
-        return add.map(range(20)).result()
-
-    assert mapped("x" * 200_000) == list(range(1, 21))
-    assert sizes[0] < 20_000
-
-
 def test_what_task_runs_share_is_sent_once(client: PrefectDaskClient) -> None:
     content = b"x" * 1_000_000
     futures = client.map(size, [content] * 1, number=1)
@@ -127,45 +106,11 @@ def test_what_task_runs_share_is_sent_once(client: PrefectDaskClient) -> None:
     assert len(parcels) == 2  # the task with its context, and the content
 
 
-def test_an_unmapped_argument_is_sent_once(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def mapped() -> tuple[int, int]:
-        futures = size.map(unmapped(b"x" * 10_000_000), range(8))
-        parcels = {parcel.key for each in futures for parcel in each.wrapped_future.parcels}
-        return sum(futures.result()), len(parcels)
-
-    assert mapped() == (80_000_028, 2)
-
-
 def test_a_changed_argument_is_sent_as_it_is_now(client: PrefectDaskClient) -> None:
     content = bytearray(b"x" * 10_000)
     first = client.submit(size, content)
     content.extend(b"y")
     assert (first.result(), client.submit(size, content).result()) == (10_000, 10_001)
-
-
-def test_an_argument_that_cannot_be_pickled_is_named(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def unpicklable() -> None:
-        size.submit(threading.Lock())
-
-    with pytest.raises(DaskArgumentError, match=r"'content' of type 'lock' cannot be sent"):
-        unpicklable()
-
-
-def test_a_task_that_cannot_be_pickled_is_named(runner: DaskTaskRunner) -> None:
-    event = Event()
-
-    @task
-    def waits() -> None:
-        event.wait()
-
-    @flow(task_runner=runner)
-    def unpicklable() -> None:
-        waits.submit()
-
-    with pytest.raises(DaskArgumentError, match="'waits' cannot be sent"):
-        unpicklable()
 
 
 def test_plain_functions_work_as_with_dask(client: PrefectDaskClient) -> None:

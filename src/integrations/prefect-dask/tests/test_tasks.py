@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from collections.abc import Hashable
 from typing import Any
 
-import prefect
 import pytest
 from distributed import Client, LocalCluster
-from prefect import flow, task, unmapped
-from prefect.context import TagsContext, TaskRunContext
-from prefect.futures import as_completed, wait
-from prefect.utilities.annotations import allow_failure, quote
+from prefect import flow, task
 
 from prefect_dask import DaskTaskRunner
+from prefect_dask.errors import DaskArgumentError
+from prefect_integration_tests.suites import RemoteTaskRunnerSuite
 
 
 @task
@@ -22,123 +19,19 @@ def add(x: int, y: int = 1) -> int:
     return x + y
 
 
-@task
-async def aadd(x: int, y: int = 1) -> int:
-    return x + y
+class TestTasks(RemoteTaskRunnerSuite):
+    argument_error = DaskArgumentError
+    worker = "a Dask worker"
 
+    @pytest.fixture
+    def task_runner(self, runner: DaskTaskRunner) -> DaskTaskRunner:
+        return runner
 
-@task
-def fail() -> None:
-    raise ValueError("no")
+    def packer(self, task_runner: DaskTaskRunner) -> Any:
+        return task_runner.client._packer
 
-
-@pytest.mark.parametrize("each", [add, aadd], ids=["sync", "async"])
-def test_a_task_returns_its_result(runner: DaskTaskRunner, each: Any) -> None:
-    @flow(task_runner=runner)
-    def numbers() -> list[int]:
-        return [each.submit(1).result(), *each.map([1, 2], y=unmapped(10)).result()]
-
-    assert numbers() == [2, 11, 12]
-
-
-async def test_an_async_flow_submits(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    async def numbers() -> list[int]:
-        return [add.submit(1).result(), *aadd.map([1, 2]).result()]
-
-    assert await numbers() == [2, 2, 3]
-
-
-def test_futures_are_resolved_in_containers(runner: DaskTaskRunner) -> None:
-    @task
-    def total(parts: dict[str, Any]) -> int:
-        return sum(parts["list"]) + parts["deep"]["tuple"][0] + parts["plain"]
-
-    @flow(task_runner=runner)
-    def numbers() -> int:
-        one, two = add.submit(0), add.submit(1)
-        return total.submit({"list": [one, two], "deep": {"tuple": (two,)}, "plain": 10}).result()
-
-    assert numbers() == 15
-
-
-def test_quoted_futures_are_left_alone(runner: DaskTaskRunner) -> None:
-    @task
-    def length(values: Any) -> int:
-        return len(values)
-
-    @flow(task_runner=runner)
-    def numbers() -> int:
-        return length.submit(quote([1, 2, 3])).result()
-
-    assert numbers() == 3
-
-
-def test_wait_for_comes_first(runner: DaskTaskRunner, tmp_path: Path) -> None:
-    notes = tmp_path / "notes"
-
-    @task
-    def note(number: int) -> None:
-        with notes.open("a") as file:
-            file.write(f"{number}\n")
-
-    @flow(task_runner=runner)
-    def numbers() -> None:
-        first = note.submit(1)
-        second = note.submit(2, wait_for=[first])
-        note.submit(3, wait_for=[second]).wait()
-
-    numbers()
-    assert notes.read_text().split() == ["1", "2", "3"]
-
-
-def test_what_waits_for_a_failed_task_does_not_start(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def numbers() -> list[str]:
-        failed = fail.submit()
-        after = add.submit(failed)
-        allowed = add.submit(1, wait_for=[allow_failure(failed)])
-        return [each.state.name for each in (failed, after, allowed) if each.wait() is None]
-
-    assert numbers() == ["Failed", "NotReady", "Completed"]
-
-
-def test_a_failed_task_raises_its_own_error(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def numbers() -> Any:
-        return fail.submit().result(raise_on_failure=False), fail.submit().result()
-
-    with pytest.raises(ValueError, match="no"):
-        numbers()
-
-
-def test_tags_and_runs_are_known_on_the_worker(runner: DaskTaskRunner) -> None:
-    @task
-    def where() -> tuple[set[str], str, str]:
-        context = TaskRunContext.get()
-        assert context is not None
-        return TagsContext.get().current_tags, str(context.task_run.flow_run_id), str(prefect.runtime.flow_run.id)
-
-    @flow(task_runner=runner)
-    def tagged() -> tuple[Any, str]:
-        with prefect.tags("a", "b"):
-            return where.submit().result(), str(prefect.runtime.flow_run.id)
-
-    (tags, flow_run_id, seen_id), expected = tagged()
-    assert tags == {"a", "b"}
-    assert {flow_run_id, seen_id} == {expected}
-
-
-def test_a_task_submits_tasks(runner: DaskTaskRunner) -> None:
-    @task
-    def outer() -> int:
-        return sum(add.submit(number).result() for number in range(3))
-
-    @flow(task_runner=runner)
-    def numbers() -> int:
-        return outer.submit().result() + outer.submit().result()
-
-    assert numbers() == 12
+    def parcels(self, future: Any) -> set[Hashable]:
+        return {parcel.key for parcel in future.wrapped_future.parcels}
 
 
 def test_tasks_that_submit_tasks_do_not_wait_for_each_other(seen: Any) -> None:
@@ -155,39 +48,6 @@ def test_tasks_that_submit_tasks_do_not_wait_for_each_other(seen: Any) -> None:
     assert numbers() == 4
 
 
-def test_futures_can_be_waited_for_together(runner: DaskTaskRunner) -> None:
-    @flow(task_runner=runner)
-    def numbers() -> tuple[int, list[int]]:
-        futures = add.map(range(5))
-        done, not_done = wait(futures, timeout=30)
-        assert not not_done
-        return len(done), sorted(each.result() for each in as_completed(add.map(range(3))))
-
-    assert numbers() == (5, [1, 2, 3])
-
-
-def test_a_wait_with_a_timeout_comes_back(runner: DaskTaskRunner, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-
-    @task
-    def slow() -> int:
-        while not release.exists():
-            time.sleep(0.02)
-        return 1
-
-    @flow(task_runner=runner)
-    def numbers() -> tuple[bool, int]:
-        future = slow.submit()
-        future.wait(timeout=0.1)
-        with pytest.raises(TimeoutError, match="did not complete within"):
-            future.result(timeout=0.1)
-        was_settled = future.is_settled
-        release.touch()
-        return was_settled, future.result(timeout=30)
-
-    assert numbers() == (False, 1)
-
-
 def test_a_global_client_is_left_alone(threads_cluster: LocalCluster) -> None:
     options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
     with Client(threads_cluster) as mine:
@@ -201,15 +61,6 @@ def test_a_global_client_is_left_alone(threads_cluster: LocalCluster) -> None:
         assert mine.submit(lambda: 7).result() == 7
 
 
-def test_a_runner_without_a_flow(runner: DaskTaskRunner) -> None:
-    with runner:
-        first = runner.submit(add, {"x": 1, "y": 2})
-        assert runner.submit(add, {"x": first, "y": 2}).result() == 5
-        assert [each.result() for each in runner.map(add, {"x": [1, 2], "y": 1})] == [2, 3]
-
-
-def test_a_runner_that_was_not_started_says_so(runner: DaskTaskRunner) -> None:
-    with pytest.raises(RuntimeError, match="must be started"):
-        runner.submit(add, {"x": 1})
+def test_a_runner_that_was_not_started_has_no_client(runner: DaskTaskRunner) -> None:
     with pytest.raises(RuntimeError, match="must be started"):
         _ = runner.client

@@ -10,8 +10,9 @@ import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from prefect_integration_kit.task_run_losses import ended as ended_in_api
+
 from . import _ledger
-from ._outcomes import ended as ended_in_api
 
 if TYPE_CHECKING:
     from ._futures import PrefectRayFuture
@@ -107,13 +108,24 @@ def wait_until_sent(ledger: str, timeout_seconds: float, dead: int) -> None:
 
 def _is_all_from_the_dead(workers: list[str], dead: int) -> bool:
     """Whether all of these workers have died; each is `node.worker`."""
-    import ray
-
-    nodes = {str(node["NodeID"]) for node in ray.nodes() if node.get("Alive")}
+    nodes = living_nodes()
     left = [each for each in workers if each.partition(".")[0] in nodes]
     with contextlib.suppress(Exception):  # a client of Ray does not know
-        from ray._private import state
-
-        living: dict[str, Any] = state.workers()
+        living = living_here()
         return not any(each.partition(".")[2] in living for each in left)
     return len(left) <= dead
+
+
+def living_nodes() -> set[str]:
+    """IDs of the nodes that live."""
+    import ray
+
+    return {str(node["NodeID"]) for node in ray.nodes() if node.get("Alive")}
+
+
+def living_here() -> set[str]:
+    """IDs of the workers that live, as this process knows them; a client of Ray does not."""
+    from ray._private import state
+
+    found: dict[str, Any] = state.workers()
+    return set(found)

@@ -8,13 +8,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from prefect.client.schemas.objects import State
-from prefect.futures import PrefectWrappedFuture
-
-from prefect_integration_kit.task_run_losses import crashed_state, not_ready_state, report
+from prefect_integration_kit.task_run_futures import RemoteTaskRunFuture
 
 from ._losses import lost_error, lost_its_result, worker_died
 from ._outcomes import known_end
@@ -22,13 +19,14 @@ from .errors import RayResultLost, RayTaskRunLost
 
 if TYPE_CHECKING:
     import ray
+    from prefect.client.schemas.objects import State
 
     from prefect_integration_kit.task_run_losses import Submitted
 
 R = TypeVar("R")
 
 
-class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
+class PrefectRayFuture(RemoteTaskRunFuture[R, "ray.ObjectRef[Any]"]):
     """The future of a task run on Ray.
 
     When Ray loses the task run, since its worker or its node died, its final state is `Crashed`.
@@ -40,17 +38,11 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
 
     def __init__(self, task_run_id: UUID, wrapped_future: ray.ObjectRef[Any]) -> None:
         super().__init__(task_run_id, wrapped_future)
-        self._submitted: Submitted | None = None
-        self._upstream: list[PrefectRayFuture[Any]] = []
         self._holds: list[Any] = []
         self.lost_its_worker = False
         self._ends_with_flow = False
         self._is_killed = False
         self._lock = threading.RLock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what another process can wait with."""
-        return type(self), (self._task_run_id, self._wrapped_future)
 
     def belongs_to(self, submitted: Submitted, upstream: list[PrefectRayFuture[Any]], holds: list[Any]) -> None:
         """Say where the task run comes from.
@@ -63,23 +55,9 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
         self._submitted, self._upstream, self._holds = submitted, upstream, holds
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the final state is known here."""
-        return self._final_state is not None
-
-    @property
     def is_ready(self) -> bool:
         """Whether Ray has a result or an error, or the final state is known here."""
         return self._final_state is not None or _is_ready(self._wrapped_future, 0, fetch_local=False)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the task run has ended.
-
-        Args:
-            timeout: Seconds to wait at most; without it, until it has ended.
-        """
-        if self._final_state is None:
-            self._settle(timeout)
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait for the task run, and return its result.
@@ -95,10 +73,7 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
             TimeoutError: If it has not ended in time.
             RayTaskRunLost: If Ray lost it.
         """
-        if self._final_state is None and not self._settle(timeout):
-            raise TimeoutError(f"Task run {self.task_run_id} did not complete within {timeout} seconds")
-        state: Any = self._final_state
-        return state.result(raise_on_failure=raise_on_failure, _sync=True)
+        return super().result(timeout, raise_on_failure)
 
     def add_done_callback(self, fn: Callable[[PrefectRayFuture[R]], Any]) -> None:
         """Call a function when the task run has ended, in another thread unless it has ended already.
@@ -118,10 +93,7 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
 
     def state_to_send(self) -> State[Any] | None:
         """The state that a task run which depends on this one gets, where Ray cannot hand it over."""
-        state = self._final_state
-        if state is None or not (state.is_crashed() or state.name == "NotReady"):
-            return None
-        return state
+        return self._lost_state()
 
     def end_with_flow(self) -> None:
         """Say that the task run is cancelled, since its flow run ends."""
@@ -147,21 +119,11 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
                 is_reported = self.lost_its_worker or not self._ends_with_flow
             if self._ends_with_flow:
                 exc = RayTaskRunLost("The flow run ended before this task run did.")
-            name = self._submitted.task.name if self._submitted else "unknown"
-            state = crashed_state(self.task_run_id, lost_error(self.task_run_id, name, exc))
-            for upstream in self._upstream:
-                if upstream.is_lost_too():
-                    state = not_ready_state(self.task_run_id, upstream.task_run_id)
-            if self._submitted is not None and is_reported:
-                state = report(self._submitted, self.task_run_id, state)
-            self._final_state = state
+            error = lost_error(self.task_run_id, self._task_name, exc)
+            self._end_as_lost(error, is_reported=is_reported)
 
-    def is_lost_too(self) -> bool:
-        """Whether Ray lost this one, so that what waited for it never started."""
-        if self._final_state is None and self.is_ready:
-            self.wait()
-        state = self._final_state
-        return state is not None and (state.is_crashed() or state.name == "NotReady")
+    def _has_come_to_an_end(self) -> bool:
+        return self.is_ready
 
     def settle_if_at_hand(self) -> None:
         """Settle with what is at hand; what is not, or cannot be unpickled here, is left to those who want it."""
@@ -205,36 +167,9 @@ class PrefectRayFuture(PrefectWrappedFuture[R, "ray.ObjectRef[Any]"]):
                     return
         self.lose(exc)
 
-    def _end_as(self, outcome: Any) -> None:
-        self._final_state = outcome if isinstance(outcome, State) else _completed(outcome)
-
 
 def _is_ready(reference: Any, timeout: float | None, *, fetch_local: bool = True) -> bool:
     import ray
 
     ready, _ = ray.wait([reference], timeout=timeout, fetch_local=fetch_local)
     return bool(ready)
-
-
-def _completed(value: Any) -> State[Any]:
-    from prefect.states import Completed
-
-    return Completed(data=value)
-
-
-def futures_in(value: Any) -> list[PrefectRayFuture[Any]]:
-    """Find the futures in a value, however deep.
-
-    Args:
-        value: Arguments of a task.
-    """
-    from prefect.utilities.collections import visit_collection
-
-    found: list[PrefectRayFuture[Any]] = []
-
-    def note(item: Any) -> None:
-        if isinstance(item, PrefectRayFuture):
-            found.append(cast("PrefectRayFuture[Any]", item))
-
-    visit_collection(value, visit_fn=note, return_data=False, max_depth=-1)
-    return found

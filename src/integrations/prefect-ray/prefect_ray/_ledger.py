@@ -10,23 +10,16 @@ worker finds here how it ended.
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import cloudpickle
 
-from prefect_integration_kit.task_run_losses import with_data
+from prefect_integration_kit.task_run_ledgers import persisted, small
 
 from ._outcomes import known_end, result_lost
 
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import State
-
 _ROOT = "prefect-ray"
-
-_KEPT_BYTES = 16_000
-"""States with results up to this size are kept, until the flow run has ended."""
 
 _BEGUN = b"begun"
 _ENDED = b"ended"
@@ -81,30 +74,54 @@ class Ledger:
         Args:
             outcome: Its final state.
         """
-        content = small(outcome) or small(_without_result(outcome)) or _ENDED
+        content = small(outcome)
+        if content is None and (elsewhere := persisted(outcome)) is not None:
+            content = small(elsewhere)
+        content = content or _ENDED
         _store("put")(self._entry, content, overwrite=True)
 
 
-def small(outcome: Any) -> bytes | None:
-    """Pickle what a run has returned, if that is small.
+# Task runs that a task has submitted: their futures die with the worker of that
+
+
+def note(name: str, task_run_id: UUID, worker: str, owner: str, task_name: str) -> None:
+    """Write down that a task run which a task has submitted runs.
 
     Args:
-        outcome: A state, or `None`.
+        name: Name of the ledger.
+        task_run_id: The run.
+        worker: IDs of its node and of its worker, with a dot between them.
+        owner: The worker that has submitted it.
+        task_name: Name of its task.
     """
-    if outcome is None:
-        return None
-    with contextlib.suppress(Exception):  # whatever a result's own pickling raises; Ray says so where it matters
-        content = cloudpickle.dumps(outcome)
-        return content if len(content) <= _KEPT_BYTES else None
-    return None
+    _store("put")(_key(name, "nested", task_run_id.hex), f"{worker} {owner} {task_name}".encode(), overwrite=True)
 
 
-def _without_result(state: State[Any]) -> State[Any] | None:
-    """The same state, which reads its result from where it was persisted."""
-    record: Any = state.data
-    if not getattr(record, "is_persisted", False):
-        return None
-    return with_data(state, record.metadata)
+def strike(name: str, task_run_id: UUID) -> None:
+    """Write down that it does not run any more.
+
+    Args:
+        name: Name of the ledger.
+        task_run_id: The run.
+    """
+    _store("del")(_key(name, "nested", task_run_id.hex))
+
+
+def noted(name: str) -> dict[UUID, tuple[str, str, str]]:
+    """Read which of them run, or have when their worker died.
+
+    Args:
+        name: Name of the ledger.
+
+    Returns:
+        The worker of each, the one that has submitted it, and the name of its task.
+    """
+    found: dict[UUID, tuple[str, str, str]] = {}
+    for key in list[bytes](_store("list")(_key(name, "nested", ""))):
+        if (value := _store("get")(key)) is not None:
+            worker, owner, task_name = value.decode().split(" ", 2)
+            found[UUID(key.decode().rpartition("/")[2])] = (worker, owner, task_name)
+    return found
 
 
 # Workers that have something to send

@@ -75,3 +75,16 @@ def lost_error(task_run_id: UUID, name: str, exc: BaseException) -> BaseExceptio
     error = RayTaskRunLost(f"Task run '{task_run_id}' of task {name!r} was lost. {why(exc)}")
     error.__cause__ = exc
     return error
+
+
+def orphan_error(task_run_id: UUID, name: str) -> RayTaskRunLost:
+    """Make the error of a task run that a task has submitted, and that ended with the worker of that.
+
+    Args:
+        task_run_id: The run.
+        name: Name of its task.
+    """
+    return RayTaskRunLost(
+        f"Task run '{task_run_id}' of task {name!r} was lost. The Ray worker that ran it died, as it does when the one "
+        "dies that has submitted the task run."
+    )

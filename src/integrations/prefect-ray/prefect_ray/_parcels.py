@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
 from threading import Lock
 from typing import Any
-from weakref import WeakValueDictionary
+
+from prefect_integration_kit.task_run_parcels import SharedParcels
 
 _KEPT = 16
 _KEPT_BYTES = 1_000_000
@@ -29,9 +29,9 @@ class Parcels:
     """
 
     def __init__(self) -> None:
+        self._shared = SharedParcels(_put)
         self._lock = Lock()
-        self._stored: WeakValueDictionary[bytes, Parcel] = WeakValueDictionary()
-        self._latest: OrderedDict[bytes, Parcel] = OrderedDict()
+        self._latest: OrderedDict[Parcel, None] = OrderedDict()
 
     def store(self, content: bytes) -> Parcel:
         """Store a parcel, unless an equal one is stored.
@@ -39,16 +39,17 @@ class Parcels:
         Args:
             content: Its bytes.
         """
-        import ray
-
-        digest = blake2b(content, digest_size=16).digest()
-        with self._lock:
-            parcel = self._stored.get(digest)
-            if parcel is None:
-                parcel = self._stored[digest] = Parcel(ray.put(content))
-            if len(content) <= _KEPT_BYTES:
-                self._latest[digest] = parcel
-                self._latest.move_to_end(digest)
+        parcel = self._shared.send(content)
+        if len(content) <= _KEPT_BYTES:
+            with self._lock:
+                self._latest[parcel] = None
+                self._latest.move_to_end(parcel)
                 if len(self._latest) > _KEPT:
                     self._latest.popitem(last=False)
-            return parcel
+        return parcel
+
+
+def _put(content: bytes) -> Parcel:
+    import ray
+
+    return Parcel(ray.put(content))

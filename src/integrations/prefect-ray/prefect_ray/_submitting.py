@@ -7,31 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
-from logging import Logger, LoggerAdapter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 from weakref import WeakSet
 
 import cloudpickle
-from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from prefect_integration_kit.task_run_losses import started
-from prefect_integration_kit.task_run_orders import Packer, Waits
+from prefect_integration_kit.task_run_orders import Packer, Waits, all_inputs
 
 from . import _ledger
 from ._ending import end, settle_losses, wait_until_sent
 from ._futures import PrefectRayFuture
+from ._orphans import report_orphans
 from ._parcels import Parcels
 from ._remote_options import remote_function
-from ._worker import Held, Terms, versions
+from ._worker import Held, Terms, here, versions
 from .errors import RayArgumentError, RayTaskRunLost
 from .settings import RaySettings
 
 if TYPE_CHECKING:
     from prefect import Task
     from prefect.client.schemas.objects import RunInput
+
+    from prefect_integration_kit.logs import Log
 
 _LOOK_EVERY = 256
 """Submissions between two looks at which task runs have ended."""
@@ -61,10 +61,11 @@ class Submitter:
         is_flow_run: Whether this is the flow run, rather than a task that submits tasks.
     """
 
-    def __init__(self, ledger: str, log: Logger | LoggerAdapter[Any], *, is_flow_run: bool) -> None:
+    def __init__(self, ledger: str, log: Log, *, is_flow_run: bool) -> None:
         self._ledger = ledger
         self._log = log
         self._is_flow_run = is_flow_run
+        self._owner = "" if is_flow_run else here()
         self._settings = RaySettings()
         self._packer = Packer(ledger, "a Ray worker", RayArgumentError, _upstream_of)
         self._parcels = Parcels()
@@ -109,11 +110,11 @@ class Submitter:
         task_run_id = uuid4()
         function = remote_function({"name": task.name, **options})
         self._tell_of_needs(task, options)
-        known = {**(dependencies or {}), **_inputs(parameters, wait_for, dependencies)}
+        known = all_inputs(parameters, wait_for, dependencies)
         packed = self._packer.pack(task, task_run_id, parameters, wait_for, known, "state")
         parcels = [self._parcels.store(content) for content in packed.parcels]
         may_leave = bool(options.get("max_calls") or options.get("num_gpus"))  # Ray ends workers that had GPUs, too
-        terms = Terms(self._versions, self._ledger, bool(options.get("max_retries")), may_leave)
+        terms = Terms(self._versions, self._ledger, bool(options.get("max_retries")), may_leave, self._owner)
         reference = function.remote(
             terms, cloudpickle.dumps(packed.order), *(each.reference for each in parcels), *packed.upstream
         )
@@ -220,6 +221,7 @@ class Submitter:
                 return
             self._dead.update(each.task_run_id for each in list(self._all) if each.lost_its_worker)
             wait_until_sent(self._ledger, self._settings.flush_timeout_seconds, len(self._dead))
+            report_orphans(self._ledger)
             _ledger.forget(self._ledger)
 
 
@@ -237,17 +239,3 @@ def _is_reference(item: Any) -> bool:
     if isinstance(item, ray.ObjectRef):
         return True
     return type(item).__name__ == "ClientObjectRef"
-
-
-def _inputs(
-    parameters: dict[str, Any], wait_for: Iterable[Any] | None, known: dict[str, Any] | None
-) -> dict[str, set[Any]]:
-    """Task runs and flow runs that the arguments come from: on the worker, only values are left of them."""
-    found: dict[str, set[Any]] = {
-        name: collect_task_run_inputs_sync(value)
-        for name, value in parameters.items()
-        if not isinstance(value, int | float | str | bytes | None)
-    }
-    if wait_for:
-        found["wait_for"] = collect_task_run_inputs_sync(list(wait_for))
-    return {name: inputs | set((known or {}).get(name) or ()) for name, inputs in found.items() if inputs}

@@ -20,7 +20,7 @@ from prefect_integration_kit.task_run_environments import run_order as run_packe
 from prefect_integration_kit.task_run_losses import crashed_state
 
 from ._interrupts import held, let_in_function
-from ._ledger import Ledger, busy, idle
+from ._ledger import Ledger, busy, idle, note, strike
 from .errors import RayTaskRunLost
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Terms(NamedTuple):
         ledger: Name of the flow run's ledger.
         may_run_again: Whether Ray may run the task run a second time.
         may_leave: Whether the worker may end right after the task run.
+        owner: The worker whose task has submitted it, as `here` says it; empty if the flow has.
     """
 
     versions: dict[str, str]
     ledger: str
     may_run_again: bool
     may_leave: bool
+    owner: str
 
 
 class Held:
@@ -124,26 +126,34 @@ def run_order(terms: Terms, order: bytes, *received: Any) -> Any:
             if has_ended:
                 return outcome
             ledger.begin()
-        outcome = _run(wanted, received, different)
+        outcome = _run(wanted, received, terms, different)
         if ledger is not None:
             ledger.end(outcome)
         return outcome
 
 
-def _run(order: Any, received: tuple[Any, ...], different: list[str]) -> Any:
+def _run(order: Any, received: tuple[Any, ...], terms: Terms, different: list[str]) -> Any:
     name = "unknown"
 
     def prepare(task: Task[..., Any]) -> None:
         nonlocal name
         name = task.name
+        if terms.owner:
+            with suppress(Exception):  # it only matters when one of the two dies
+                note(terms.ledger, order.task_run_id, here(), terms.owner, name)
         let_in_function(task)
         _tell(different)
 
     try:
-        return run_packed(order, received, prepare=prepare)
+        outcome = run_packed(order, received, prepare=prepare)
     except KeyboardInterrupt:
         # Prefect has reported a state like this one. Ray, if it heard, could not say whether the task run had begun.
-        return _interrupted(order.task_run_id, name)
+        outcome = _interrupted(order.task_run_id, name)
+    # Not when Ray ends the worker, for then Prefect's report may stay here.
+    if terms.owner:
+        with suppress(Exception):
+            strike(terms.ledger, order.task_run_id)
+    return outcome
 
 
 def _interrupted(task_run_id: UUID, name: str) -> State[Any]:
@@ -187,7 +197,7 @@ class _Sender:
             if ledger not in self._marked:
                 self._marked.add(ledger)
                 with suppress(Exception):  # it only makes the flow run wait
-                    busy(ledger, _here())
+                    busy(ledger, here())
             if self._pid != os.getpid():
                 self._pid = os.getpid()
                 threading.Thread(target=self._send, name="prefect-ray-sender", daemon=True).start()
@@ -220,11 +230,12 @@ class _Sender:
             if self._round == before:
                 for ledger in self._marked:
                     with suppress(Exception):
-                        idle(ledger, _here())
+                        idle(ledger, here())
                 self._marked.clear()
 
 
-def _here() -> str:
+def here() -> str:
+    """IDs of the node and of the worker that this process is, with a dot between them."""
     import ray
 
     context = ray.get_runtime_context()

@@ -30,7 +30,6 @@ if __name__ == "__main__":
 
 from __future__ import annotations
 
-import os
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from uuid import uuid4
@@ -42,8 +41,12 @@ from prefect.task_runners import TaskRunner
 from typing_extensions import ParamSpec, Self
 from typing_extensions import TypeVar as TypeVarWithDefault
 
+from prefect_integration_kit.task_run_futures import futures_in
+from prefect_integration_kit.task_run_losses import Submitted
+from prefect_integration_kit.task_run_orders import one_batch, own_server
+
 from ._connection import attach, detach, on_worker
-from ._futures import PrefectRayFuture, futures_in
+from ._futures import PrefectRayFuture
 from .context import RemoteOptionsContext
 from .errors import RayConfigurationError
 
@@ -172,8 +175,6 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
             RayArgumentError: If an argument cannot be sent to a worker.
             RayConfigurationError: If Ray refuses a remote option.
         """
-        from prefect_integration_kit.task_run_losses import Submitted
-
         if not self._started or self._submitter is None:
             raise RuntimeError("The task runner must be started before submitting work.")
         waited = None if wait_for is None else list(wait_for)
@@ -182,7 +183,7 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
         future: PrefectRayFuture[Any] = PrefectRayFuture(sent.task_run_id, sent.reference)
         future.belongs_to(
             Submitted(task, FlowRunContext.get(), TaskRunContext.get(), dependencies),
-            futures_in((parameters, waited)),
+            futures_in((parameters, waited), PrefectRayFuture),
             sent.holds,
         )
         self._submitter.watch(future)
@@ -222,8 +223,6 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
         Returns:
             The futures, in order.
         """
-        from prefect_integration_kit.task_run_orders import one_batch
-
         with one_batch():
             return super().map(task, parameters, wait_for)
 
@@ -242,7 +241,7 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
             ledger = current_ledger() if is_worker else None
             self._submitter = Submitter(ledger or uuid4().hex, self.logger, is_flow_run=not is_worker)
             if is_local:
-                self._submitter.serve_api_at(_own_server())
+                self._submitter.serve_api_at(own_server())
         except BaseException:
             self._leave()
             super().__exit__(None, None, None)
@@ -272,20 +271,3 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
         """Cancel all task runs that have not ended."""
         if self._submitter is not None:
             self._submitter.cancel()
-
-
-def _own_server() -> str | None:
-    """Address of the server that Prefect has started for this process, for workers on this machine."""
-    from prefect.client.base import ServerType
-    from prefect.client.orchestration import get_client
-
-    context = FlowRunContext.get()
-    api: Any = context.client if context is not None else None
-    if api is None and os.environ.get("PREFECT_API_URL") is None:
-        try:
-            api = get_client(sync_client=True)
-        except Exception:  # noqa: BLE001 - workers find the API by their settings then
-            return None
-    if api is None or api.server_type != ServerType.EPHEMERAL:
-        return None
-    return str(api.api_url)

@@ -22,16 +22,6 @@ from prefect_ray import RayTaskRunner
 Eventually = Callable[[Callable[[], Any]], Any]
 
 
-@task(timeout_seconds=0.5)
-def sleep_forever() -> None:
-    time.sleep(30)
-
-
-@task(timeout_seconds=0.5)
-async def asleep_forever() -> None:
-    await asyncio.sleep(30)
-
-
 @task(timeout_seconds=20)
 def in_time(number: int) -> int:
     return number + 1
@@ -61,29 +51,6 @@ def never_stop(folder: Path, number: int) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             (folder / f"started-{number}").write_text(str(os.getpid()))
             time.sleep(300)
-
-
-@pytest.mark.parametrize("each", [sleep_forever, asleep_forever], ids=["sync", "async"])
-def test_a_time_limit_ends_a_task_that_blocks(runner: RayTaskRunner[Any], each: Any) -> None:
-    @flow(task_runner=runner)
-    def limited() -> tuple[str, float]:
-        in_time.submit(1).wait()
-        began = time.monotonic()
-        future = each.submit()
-        future.wait()
-        return future.state.name, time.monotonic() - began
-
-    name, seconds = limited()
-    assert name == "TimedOut"
-    assert seconds < 2.5 + 5  # the other five are for a machine that is busy
-
-
-def test_a_time_limit_that_is_kept_changes_nothing(runner: RayTaskRunner[Any]) -> None:
-    @flow(task_runner=runner)
-    def limited() -> int:
-        return in_time.submit(1).result()
-
-    assert limited() == 2
 
 
 @pytest.mark.parametrize(

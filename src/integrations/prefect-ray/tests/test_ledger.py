@@ -9,6 +9,7 @@ import pytest
 from prefect import flow, task
 from prefect.states import Completed
 
+from prefect_integration_kit.task_run_ledgers import small
 from prefect_ray import _ledger
 from prefect_ray.errors import RayResultLost
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("outcome", [b"x" * 100_000, (each for each in ())], ids=["large", "generator"])
 def test_what_is_kept_is_small(outcome: Any) -> None:
-    assert _ledger.small(outcome) is None
+    assert small(outcome) is None
 
 
 def test_how_a_run_has_ended_is_kept_until_the_flow_has(ray_cluster: RayCluster, prefect_harness: None) -> None:
@@ -40,6 +41,16 @@ def test_how_a_run_has_ended_is_kept_until_the_flow_has(ray_cluster: RayCluster,
     assert _ledger.unsent(name) == []
     _ledger.forget(name)
     assert small.outcome() == (False, None)
+
+
+def test_what_tasks_have_submitted_is_noted_while_it_runs(ray_cluster: RayCluster) -> None:
+    name, first, second = uuid4().hex, uuid4(), uuid4()
+    _ledger.note(name, first, "node.worker", "node.owner", "add up")
+    _ledger.note(name, second, "node.other", "node.owner", "add up")
+    _ledger.strike(name, second)
+    assert _ledger.noted(name) == {first: ("node.worker", "node.owner", "add up")}
+    _ledger.forget(name)
+    assert _ledger.noted(name) == {}
 
 
 def test_a_run_that_ended_before_its_worker_could_say_so_is_not_run_again(

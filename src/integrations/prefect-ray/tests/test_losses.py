@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
+import prefect
 import pytest
 from prefect import flow, task
 
@@ -42,6 +44,23 @@ def until(path: Path, started: Path) -> None:
     started.write_text(str(os.getpid()))
     while not path.exists():
         time.sleep(0.02)
+
+
+@task
+def inner(started: Path) -> None:
+    started.write_text(str(prefect.runtime.task_run.id))
+    while True:
+        with contextlib.suppress(BaseException):  # as a library does that looks at no signals
+            time.sleep(300)
+
+
+@task
+def outer(folder: Path) -> None:
+    (folder / "outer").write_text(str(os.getpid()))
+    future = inner.submit(folder / "inner")
+    while not future.is_settled:
+        with contextlib.suppress(KeyboardInterrupt):
+            future.wait()
 
 
 class Deaths(NamedTuple):
@@ -112,6 +131,34 @@ def test_ray_does_not_try_again_unasked(deaths: Deaths) -> None:
 
 def test_a_lost_task_run_that_nobody_waits_for_is_told(deaths: Deaths, seen: Any) -> None:
     assert seen.final_state(deaths.forgotten).is_crashed()
+
+
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.slow), "cancelled"])
+def test_what_a_killed_task_has_submitted_does_not_stay_running(
+    runner: RayTaskRunner[Any],
+    eventually: Eventually,
+    seen: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    """Ray ends it with the worker that has submitted it, and its future is gone with that one."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_RAY_CANCEL_GRACE_SECONDS", "0")
+
+    @flow(task_runner=runner)
+    def deadly() -> None:
+        future = outer.submit(tmp_path)
+        task_run_id = eventually(lambda: (tmp_path / "inner").exists() and (tmp_path / "inner").read_text())
+        eventually(lambda: seen.task_run(task_run_id))
+        if how == "killed":
+            os.kill(int((tmp_path / "outer").read_text()), signal.SIGKILL)
+            future.wait()
+            assert future.state.is_crashed()
+
+    deadly()
+    state = seen.final_state((tmp_path / "inner").read_text())
+    assert state.is_crashed()
+    assert "of task 'inner' was lost" in str(state.message)
 
 
 def test_a_task_run_that_was_interrupted_runs_elsewhere_if_asked(

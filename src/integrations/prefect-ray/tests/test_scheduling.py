@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-from threading import Event
 from typing import Any
 
 import pytest
-from prefect import flow, task, unmapped
+from prefect import flow, task
 
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import RemoteOptionsContext, remote_options
-from prefect_ray.errors import RayArgumentError, RayConfigurationError
+from prefect_ray.errors import RayConfigurationError
 
 
 @task
@@ -105,47 +103,6 @@ def test_needs_that_no_node_has_are_told(runner: RayTaskRunner[Any], caplog: pyt
     assert "No node of the Ray cluster has what task 'add' needs (GPU: 64)" in caplog.text
 
 
-def test_the_payload_of_a_task_run_is_small(runner: RayTaskRunner[Any]) -> None:
-    sizes: list[int] = []
-
-    @flow(task_runner=runner)
-    def mapped(note: str) -> list[int]:
-        import cloudpickle
-        from prefect.context import FlowRunContext
-
-        context = FlowRunContext.get()
-        assert context is not None
-        packer = context.task_runner._submitter._packer
-        packed = packer.pack(add, context.flow_run.id, {"x": 1, "y": 2}, None, None, "state")
-        sizes.append(len(cloudpickle.dumps(packed.order)))
-        return add.map(range(20)).result()
-
-    assert mapped("x" * 200_000) == list(range(1, 21))
-    assert sizes[0] < 20_000
-
-
-def test_settings_context_and_shared_arguments_are_stored_once(runner: RayTaskRunner[Any]) -> None:
-    @flow(task_runner=runner)
-    def mapped() -> tuple[int, int]:
-        futures = size.map(unmapped(b"x" * 10_000_000), range(8))
-        parcels = {id(parcel) for each in futures for parcel in each._holds}
-        return sum(futures.result()), len(parcels)
-
-    assert mapped() == (80_000_028, 2)
-
-
-def test_a_changed_argument_is_sent_as_it_is_now(runner: RayTaskRunner[Any]) -> None:
-    content = bytearray(b"x" * 10_000)
-
-    @flow(task_runner=runner)
-    def numbers() -> list[int]:
-        first = size.submit(content)
-        content.extend(b"y")
-        return [first.result(), size.submit(content).result()]
-
-    assert numbers() == [10_000, 10_001]
-
-
 def test_objects_stay_as_long_as_futures_do(runner: RayTaskRunner[Any]) -> None:
     import gc
 
@@ -178,30 +135,6 @@ def test_more_than_there_is_room_for_waits(runner: RayTaskRunner[Any], monkeypat
 
     assert mapped() == list(range(1, 31))
     assert max(pending) <= 5
-
-
-def test_an_argument_that_cannot_be_pickled_is_named(runner: RayTaskRunner[Any]) -> None:
-    @flow(task_runner=runner)
-    def unpicklable() -> None:
-        size.submit(threading.Lock())
-
-    with pytest.raises(RayArgumentError, match=r"'content' of type 'lock' cannot be sent to a Ray worker"):
-        unpicklable()
-
-
-def test_a_task_that_cannot_be_pickled_is_named(runner: RayTaskRunner[Any]) -> None:
-    event = Event()
-
-    @task
-    def waits() -> None:
-        event.wait()
-
-    @flow(task_runner=runner)
-    def unpicklable() -> None:
-        waits.submit()
-
-    with pytest.raises(RayArgumentError, match="'waits' cannot be sent"):
-        unpicklable()
 
 
 @pytest.mark.slow

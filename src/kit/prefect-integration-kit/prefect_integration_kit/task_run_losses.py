@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,6 @@ def report(submitted: Submitted, task_run_id: UUID, state: State[Any]) -> State[
     Returns:
         The state that the run is in.
     """
-    flow_run = submitted.flow_run_context.flow_run if submitted.flow_run_context else None
     if submitted.flow_run_context is None:
         return state
     with contextlib.suppress(Exception):  # the flow must end, whether the API answers or not
@@ -108,15 +107,25 @@ def report(submitted: Submitted, task_run_id: UUID, state: State[Any]) -> State[
             emit_task_run_state_change_event(task_run=known, initial_state=None, validated_state=_of(known))
         elif known.state is not None and known.state.is_final():
             return state
-        state.state_details.task_run_id = task_run_id
-        state.state_details.flow_run_id = flow_run.id if flow_run else None
-        before = _of(known)
-        # The API takes the later one for the present one.
-        state.timestamp = max(now("UTC"), before.timestamp + timedelta(microseconds=1))
-        known.state = state
-        known.state_id, known.state_type, known.state_name = state.id, state.type, state.name
-        emit_task_run_state_change_event(task_run=known, initial_state=before, validated_state=state)
+        report_of(known, state)
     return state
+
+
+def report_of(task_run: TaskRun, state: State[Any]) -> None:
+    """Report a state of a task run that the API knows.
+
+    Args:
+        task_run: The run, with the state that it has there.
+        state: Its new state.
+    """
+    state.state_details.task_run_id = task_run.id
+    state.state_details.flow_run_id = task_run.flow_run_id
+    before = _of(task_run)
+    # The API takes the later one for the present one.
+    state.timestamp = max(now("UTC"), before.timestamp + timedelta(microseconds=1))
+    task_run.state = state
+    task_run.state_id, task_run.state_type, task_run.state_name = state.id, state.type, state.name
+    emit_task_run_state_change_event(task_run=task_run, initial_state=before, validated_state=state)
 
 
 def _of(task_run: TaskRun) -> State[Any]:
@@ -137,12 +146,34 @@ def started(task_run_ids: Iterable[UUID]) -> set[UUID]:
     Args:
         task_run_ids: The runs.
     """
-    wanted = list(task_run_ids)
-    client = get_client(sync_client=True)
     found: set[UUID] = set()
-    for first in range(0, len(wanted), _AT_A_TIME):
-        some = wanted[first : first + _AT_A_TIME]
-        chosen = TaskRunFilter(id=TaskRunFilterId(any_=some))
+    for some in _batches(task_run_ids):
         with contextlib.suppress(Exception):  # the flow must end, whether the API answers or not
-            found.update(each.id for each in client.read_task_runs(task_run_filter=chosen, limit=len(some)))
+            found.update(each.id for each in known_runs(some))
     return found
+
+
+def ended(task_run_ids: Iterable[UUID]) -> set[UUID]:
+    """Ask the API which of these task runs have a final state there.
+
+    Args:
+        task_run_ids: The runs.
+    """
+    return {each.id for each in known_runs(task_run_ids) if each.state is not None and each.state.is_final()}
+
+
+def known_runs(task_run_ids: Iterable[UUID]) -> Iterator[TaskRun]:
+    """Read those of some task runs that the API knows.
+
+    Args:
+        task_run_ids: The runs.
+    """
+    client = get_client(sync_client=True)
+    for some in _batches(task_run_ids):
+        yield from client.read_task_runs(task_run_filter=TaskRunFilter(id=TaskRunFilterId(any_=some)), limit=len(some))
+
+
+def _batches(task_run_ids: Iterable[UUID]) -> Iterator[list[UUID]]:
+    wanted = list(task_run_ids)
+    for first in range(0, len(wanted), _AT_A_TIME):
+        yield wanted[first : first + _AT_A_TIME]

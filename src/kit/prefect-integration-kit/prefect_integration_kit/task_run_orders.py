@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -10,11 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from prefect.context import AssetContext, SettingsContext, TagsContext, serialize_context
+from prefect.context import (
+    AssetContext,
+    FlowRunContext,
+    SettingsContext,
+    TagsContext,
+    TaskRunContext,
+    serialize_context,
+)
 from prefect.futures import PrefectFuture
 from prefect.settings.context import get_current_settings
 from prefect.utilities.annotations import quote
 from prefect.utilities.collections import StopVisiting, visit_collection
+from prefect.utilities.engine import collect_task_run_inputs_sync
 
 from .task_run_pickles import dumps, dumps_context
 
@@ -245,8 +254,6 @@ class Packer:
 
     def _context(self) -> bytes:
         """The serialized context without what differs between tasks; made once for each pair of runs."""
-        from prefect.context import FlowRunContext, TaskRunContext
-
         owners = (FlowRunContext.get(), TaskRunContext.get())
         key = tuple(id(owner) for owner in owners)
         known = self._contexts.get(key)
@@ -270,6 +277,47 @@ class Packer:
                 serialized["settings"] = settings
             self._settings = (current, dumps(serialized))
         return self._settings[1]
+
+
+def all_inputs(
+    parameters: dict[str, Any], wait_for: Iterable[Any] | None, known: dict[str, set[RunInput]] | None
+) -> dict[str, set[RunInput]]:
+    """Find the task runs and flow runs that arguments come from: on the worker, only values are left of them.
+
+    Args:
+        parameters: Arguments by name.
+        wait_for: What must be done before the task run starts.
+        known: Inputs that were found before.
+
+    Returns:
+        All of them, by the names of the arguments.
+    """
+    found: dict[str, set[Any]] = {
+        name: collect_task_run_inputs_sync(value)
+        for name, value in parameters.items()
+        if not (_is_small(value) or isinstance(value, str | bytes))
+    }
+    if wait_for:
+        found["wait_for"] = collect_task_run_inputs_sync(list(wait_for))
+    before = known or {}
+    return {**before, **{name: inputs | set(before.get(name) or ()) for name, inputs in found.items() if inputs}}
+
+
+def own_server() -> str | None:
+    """Address of the server that Prefect has started for this process, for workers on this machine."""
+    from prefect.client.base import ServerType
+    from prefect.client.orchestration import get_client
+
+    context = FlowRunContext.get()
+    api: Any = context.client if context is not None else None
+    if api is None and os.environ.get("PREFECT_API_URL") is None:
+        try:
+            api = get_client(sync_client=True)
+        except Exception:  # noqa: BLE001 - workers find the API by their settings then
+            return None
+    if api is None or api.server_type != ServerType.EPHEMERAL:
+        return None
+    return str(api.api_url)
 
 
 def task_parameters(task: Task[..., Any]) -> set[str]:
