@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from prefect_integration_kit.dispatch import async_dispatch
 from prefect_integration_kit.health import Health
-from prefect_integration_kit.message_actions import ParameterMap, StartRun, make_parameters, problems_of
-from prefect_integration_kit.message_trigger import MessageSource, Runs, TriggerCounts, TriggerRun
-from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
+from prefect_integration_kit.message_actions import ParameterMap
+from prefect_integration_kit.message_trigger import MessageSource, TriggerCounts
+from prefect_integration_kit.triggers import StartsRuns, Trigger
 
 from ._remote_work import FAILURES
 from ._sqs_queue import MAX_BATCH, MAX_VISIBILITY_SECONDS, SqsMessage, SqsQueue
@@ -55,7 +54,7 @@ class _Queue(MessageSource[SqsMessage]):
         self._queue.hide(message.receipt_handle, seconds)
 
 
-class SqsFlowTrigger:
+class SqsFlowTrigger(StartsRuns[SqsMessage], Trigger[SqsMessage]):
     """Start a run of a deployment for each message of a queue.
 
     A message is deleted after its flow run was created, never before. The run's idempotency key is made of the ID of
@@ -83,6 +82,8 @@ class SqsFlowTrigger:
             ).serve()
         ```
     """
+
+    _key: ClassVar[str] = "sqs"
 
     def __init__(
         self,
@@ -120,49 +121,29 @@ class SqsFlowTrigger:
         """
         self._credentials = aws_credentials or AwsCredentials()
         self._queue_url = queue_url
-        self._deployment = deployment
-        self._parameters = parameters
-        self._body_format = body_format
-        self._concurrency = concurrency
         self._wait_seconds = wait_seconds
         self._visibility_seconds = visibility_seconds
-        self._max_backoff_seconds = max_backoff_seconds
-        self._tags = tuple(tags)
-        self._subject = f"Trigger of {self._check().subject}"
-        self._clock: Clock = SYSTEM_CLOCK
-        self._runs: Runs[SqsMessage] = Runs()
-
-    def _check(self) -> SqsQueue:
-        queue = SqsQueue(self._queue_url, self._credentials)
-        queue.check_times(self._wait_seconds, self._visibility_seconds)
-        problems = problems_of(self._parameters, self._body_format, self._deployment)
-        if self._concurrency < 1:
-            problems.append(f"concurrency is {self._concurrency}; it must be at least 1")
+        queue = SqsQueue(queue_url, self._credentials)
+        super().__init__(
+            f"Trigger of {queue.subject}", concurrency=concurrency, max_backoff_seconds=max_backoff_seconds
+        )
+        queue.check_times(wait_seconds, visibility_seconds)
+        problems = self._describe_runs(deployment, parameters, body_format, tags)
+        if concurrency < 1:
+            problems.append(f"concurrency is {concurrency}; it must be at least 1")
         most = MAX_VISIBILITY_SECONDS
-        if not 1 <= self._max_backoff_seconds <= most:
-            problems.append(f"max_backoff_seconds is {self._max_backoff_seconds}; from 1 to {most} are allowed")
+        if not 1 <= max_backoff_seconds <= most:
+            problems.append(f"max_backoff_seconds is {max_backoff_seconds}; from 1 to {most} are allowed")
         if problems:
-            raise AwsInvalidRequest(f"Trigger of {queue.subject}: {problems[0]}.", subject=queue.subject)
-        return queue
+            raise AwsInvalidRequest(f"{self._subject}: {problems[0]}.", subject=queue.subject)
+
+    def _source(self) -> _Queue:
+        queue = SqsQueue(self._queue_url, self._credentials, self._clock)
+        return _Queue(queue, self._wait_seconds, self._visibility_seconds)
 
     async def run(self, until_empty: bool = False) -> TriggerCounts:
         """Async form of `serve`. It handles no signals: cancel it, or call `stop`."""
-        from prefect.client.orchestration import get_client
-
-        queue = SqsQueue(self._queue_url, self._credentials, self._clock)
-        source = _Queue(queue, self._wait_seconds, self._visibility_seconds)
-        async with get_client() as client:
-            action = StartRun(
-                client, self._subject, "sqs", self._deployment, self._parameters, self._body_format, self._tags
-            )
-            run = TriggerRun(
-                source,
-                action,
-                concurrency=self._concurrency,
-                max_backoff_seconds=self._max_backoff_seconds,
-                clock=self._clock,
-            )
-            return await self._runs.run(run, until_empty=until_empty)
+        return await self._run(until_empty)
 
     @async_dispatch(run)
     def serve(self, until_empty: bool = False) -> TriggerCounts:
@@ -182,11 +163,7 @@ class SqsFlowTrigger:
             AwsAccessDenied: If this identity may not receive or delete messages.
             AwsError: If AWS refuses for another reason that will not pass.
         """
-        return asyncio.run(self._runs.until_told(self.run(until_empty)))
-
-    def stop(self) -> None:
-        """Let `run` and `serve` return when what is under way is finished; any thread may call it."""
-        self._runs.stop()
+        return self._serve(until_empty)
 
     def health(self) -> Health:
         """Say whether the trigger receives and starts runs; any thread may call it, such as one that answers probes.
@@ -206,4 +183,4 @@ class SqsFlowTrigger:
         Raises:
             ValueError: If no parameters can be made of it. The error says why, and quotes no value of the message.
         """
-        return make_parameters(message, self._parameters, self._body_format)
+        return self._parameters_of(message)

@@ -40,7 +40,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from prefect_integration_kit.redact import Secret
-from prefect_integration_kit.sdk_errors import TranslatedError, causes, combined, mask_secrets
+from prefect_integration_kit.sdk_errors import TranslatedError, causes, mask_secrets, standing_for
 from prefect_integration_kit.waiting import WaitTimeout
 
 
@@ -329,9 +329,7 @@ def translate(
     mask_secrets(exc, secrets)
     where = f"{code} in {operation}" if operation else code
     message = f"{subject}: {_reason(cls, exc, source)} ({where}). {remedy}".rstrip()
-    error = combined(cls, type(exc))(message, subject=subject, code=code)
-    for name, value in vars(exc).items():
-        vars(error).setdefault(name, value)
+    error = standing_for(cls, exc, message, subject=subject, code=code)
     if source is not exc:
         vars(error).setdefault("response", getattr(source, "response", {}))
     return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,8 @@ class Behind:
     client: Any
     bucket: str
 
-    def put(self, key: str, content: bytes) -> None:
-        self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
+    def put(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=content, Metadata=dict(metadata or {}))
 
     def get(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -72,6 +72,9 @@ class Behind:
     def keys(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"]
 
 
 @pytest.fixture(params=["native", "sdk"])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from typing_extensions import ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from prefect_azure.workers.container_apps import AzureContainerAppJobWorker
 from prefect_azure.workers.container_instance import AzureContainerWorker
-from prefect_integration_kit.infrastructure import bind
+from prefect_integration_kit.infrastructure import P, R, bind
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
     from prefect.flows import InfrastructureBoundFlow
 
 __all__ = ["azure_container_app_job", "azure_container_instance"]
-
-P = ParamSpec("P")
-"""Parameters of the flow."""
-
-R = TypeVar("R")
-"""What the flow returns."""
 
 
 def azure_container_instance(

@@ -34,12 +34,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from prefect_integration_kit.redact import Redactor, Secret
-from prefect_integration_kit.sdk_errors import TranslatedError, combined, mask_secrets
+from prefect_integration_kit.sdk_errors import TranslatedError, mask_secrets, standing_for
 from prefect_integration_kit.waiting import WaitTimeout
 
-from ._answers import Answer, read_answer
+if TYPE_CHECKING:
+    from ._answers import Answer
 
 
 class AzureError(TranslatedError):
@@ -359,6 +361,8 @@ def translate(
         not_found: The class for a plain "not found".
         secrets: Values to mask.
     """
+    from ._answers import read_answer
+
     if isinstance(exc, AzureError):
         return exc
     if read_answer(exc) is None:
@@ -376,7 +380,9 @@ def translate(
     where = " ".join(str(part) for part in (answer.http_status, answer.code) if part)
     reason = Redactor(secrets).redact(answer.message).strip().rstrip(".") or type(exc).__name__
     message = f"{subject}: {reason}{f' ({where})' if where else ''}. {remedy}".rstrip()
-    error = combined(cls, type(exc))(
+    return standing_for(
+        cls,
+        exc,
         message,
         subject=subject,
         http_status=answer.http_status,
@@ -386,9 +392,6 @@ def translate(
         identity=identity,
         retry_after=answer.retry_after,
     )
-    for name, value in vars(exc).items():
-        vars(error).setdefault(name, value)
-    return error
 
 
 def is_transient(exc: BaseException) -> bool | float:

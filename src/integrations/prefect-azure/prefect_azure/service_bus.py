@@ -54,12 +54,14 @@ from prefect_integration_kit.dispatch import (
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.message_actions import CallHandler
 from prefect_integration_kit.message_trigger import TriggerCounts
+from prefect_integration_kit.triggers import act_on_messages
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._service_bus.connection import FAILURES, Entity, Receiver, check_wait, send
 from ._service_bus.credentials import AzureServiceBusCredentials
 from ._service_bus.messages import OutgoingMessage, ServiceBusMessage
-from ._service_bus.trigger import ServiceBusEventTrigger, ServiceBusFlowTrigger, act_on_messages
+from ._service_bus.source import ServiceBusSource
+from ._service_bus.trigger import ServiceBusEventTrigger, ServiceBusFlowTrigger
 from .errors import AzureInvalidRequest
 
 __all__ = [
@@ -261,10 +263,9 @@ class ServiceBusQueue(QuickKey, Block):
                     f"{receiver.subject}: {name} is {value}; it must be at least 1.", subject=receiver.subject
                 )
         return await act_on_messages(
-            receiver,
+            ServiceBusSource(receiver, wait_seconds, _clock),
             CallHandler(handler),
             concurrency=concurrency,
-            wait_seconds=wait_seconds,
             max_backoff_seconds=max_backoff_seconds,
             until_empty=until_empty,
             clock=_clock,

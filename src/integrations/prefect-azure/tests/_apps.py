@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prefect import flow, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.utilities.templating import apply_values
+import pytest
 
 from prefect_azure.credentials import AzureContainerInstanceCredentials
 from prefect_azure.workers.container_apps import AzureContainerAppJobWorker
 from prefect_integration_tests.backends._azure.arm_clients import StaticCredential
-from prefect_integration_tests.backends.azure_api import ENVIRONMENT, SUBSCRIPTION
-from prefect_integration_tests.pool_runs import new_run
-
-if TYPE_CHECKING:
-    import pytest
-    from prefect.client.schemas.objects import FlowRun, State
-
-    from prefect_integration_tests.backends.azure_api import AzureApi
+from prefect_integration_tests.backends.azure_api import ENVIRONMENT, SUBSCRIPTION, AzureApi
+from prefect_integration_tests.pool_runs import NewPool
+from prefect_integration_tests.suites import PlayedJobsBase
+from prefect_integration_tests.worker_configurations import unprepared
 
 GROUP = "tests"
 PREFIX = "PREFECT_INTEGRATIONS_AZURE_CONTAINER_APP_WORKER_"
@@ -33,47 +26,19 @@ def credentials_for(api: AzureApi, **fields: Any) -> AzureContainerInstanceCrede
 
 def configured(api: AzureApi, **variables: Any) -> Any:
     """A configuration as the base job template makes it, before it is prepared for a run."""
-    kind = AzureContainerAppJobWorker
-    template = kind.get_default_base_job_template()
-    defaults = {
-        name: schema["default"]
-        for name, schema in template["variables"]["properties"].items()
-        if schema.get("default") is not None
-    }
-    given = {"environment_id": ENVIRONMENT, "image": "busybox:dev", **variables}
-    rendered: Any = apply_values(template["job_configuration"], {**defaults, **given})
-    return kind.job_configuration(**{**rendered, "credentials": variables.get("credentials") or credentials_for(api)})
+    given = {"environment_id": ENVIRONMENT, "image": "busybox:dev", "credentials": credentials_for(api), **variables}
+    return unprepared(AzureContainerAppJobWorker, given)
 
 
-@flow
-def nothing() -> None:
-    """A flow that is never called: its jobs are played."""
-
-
-class Pool:
+class Pool(NewPool[AzureContainerAppJobWorker]):
     """A work pool of the test server, and an identity at the local Azure."""
 
     def __init__(self, api: AzureApi) -> None:
+        super().__init__(AzureContainerAppJobWorker)
         self.api = api
-        self.name = f"container-apps-{uuid.uuid4().hex[:8]}"
-        template = AzureContainerAppJobWorker.get_default_base_job_template()
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(
-                WorkPoolCreate(name=self.name, type=AzureContainerAppJobWorker.type, base_job_template=template)
-            )
-            self.work_pool = client.read_work_pool(self.name)
 
-    def worker(self, **options: Any) -> AzureContainerAppJobWorker:
-        return AzureContainerAppJobWorker(work_pool_name=self.name, **options)
-
-    async def new_run(self, state: State[Any] | None = None, **variables: Any) -> FlowRun:
-        """A run as a worker has it in hand: scheduled when it was read, and pending since."""
-        return await new_run(nothing, self.name, state, **variables)
-
-    def configure(self, run: FlowRun, **variables: Any) -> Any:
-        configuration = configured(self.api, **variables)
-        configuration.prepare_for_flow_run(run, work_pool=self.work_pool)
-        return configuration
+    def configured(self, **variables: Any) -> Any:
+        return configured(self.api, **variables)
 
     def variables(self) -> dict[str, Any]:
         """Job variables that a worker reads back from the Prefect API; their identity is that of the machine."""
@@ -100,3 +65,31 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
         "RECONCILE_AFTER_SECONDS": "0",
     }.items():
         monkeypatch.setenv(PREFIX + name, value)
+
+
+class PlayedApps(PlayedJobsBase):
+    """Container Apps that plays jobs."""
+
+    @pytest.fixture
+    def pool(self, prefect_harness: None, empty_azure_api: AzureApi) -> Pool:
+        return Pool(empty_azure_api)
+
+    def let_run(self, pool: Pool) -> None:
+        pool.api.play(seconds=None, lines=["the last words"])
+
+    def end(self, pool: Pool, exit_code: int = 0) -> None:
+        pool.api.play.end(exit_code=exit_code)
+
+    def running(self, pool: Pool) -> int:
+        return pool.api.play.running
+
+    def jobs(self, pool: Pool) -> list[str]:
+        return [job["name"] for job in pool.api.jobs]
+
+    def made(self, pool: Pool) -> dict[str, int]:
+        return {"made": len(pool.api.calls_of("Jobs_CreateOrUpdate")), "started": pool.api.executions_started}
+
+    def name_of(self, identifier: str) -> str:
+        name = identifier.rpartition("/")[2]
+        assert identifier == id_of(name)
+        return name

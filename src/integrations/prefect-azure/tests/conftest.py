@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +36,21 @@ class BehindBlobs:
 
     client: Any
 
-    def put(self, key: str, content: bytes, **options: Any) -> None:
-        self.client.upload_blob(key, content, overwrite=True, **options)
+    @property
+    def bucket(self) -> str:
+        return self.client.container_name
+
+    def put(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None, **options: Any) -> None:
+        self.client.upload_blob(key, content, overwrite=True, metadata=metadata, **options)
 
     def get(self, key: str) -> bytes:
         return self.client.download_blob(key).readall()
 
     def keys(self) -> list[str]:
         return list(self.client.list_blob_names())
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return self.client.get_blob_client(key).get_blob_properties().metadata
 
     def put_directory(self, key: str) -> None:
         """Store what an account with a hierarchical namespace shows for a directory."""

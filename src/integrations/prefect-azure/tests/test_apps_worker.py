@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import pytest
-from prefect import get_client
-from prefect.exceptions import InfrastructureNotFound
-from prefect.states import Cancelled, Cancelling, Completed, Paused, Running
 
 from prefect_azure.errors import AzureError, AzureInvalidRequest, AzureJobFailed, AzureQuotaExceeded
-from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.azure_api import WORKSPACE, ArmError, AzureApi
 from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
+from prefect_integration_tests.suites import JobWorkerSuite
 
-from ._apps import GROUP, PREFIX, Pool, id_of, quicken
+from ._apps import GROUP, PREFIX, PlayedApps, Pool, id_of, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -36,39 +34,39 @@ def pool(prefect_harness: None, api: AzureApi) -> Pool:
     return Pool(api)
 
 
-async def test_a_job_that_succeeds_is_a_result_of_zero_and_deleted(pool: Pool, api: AzureApi) -> None:
-    run = await pool.new_run()
-    started = Started()
-    configuration = pool.configure(run)
-    async with pool.worker() as worker:
-        result = await worker.run(run, configuration, started)
-    assert (result.status_code, result.identifier) == (0, id_of(configuration.job_name))
-    assert started.identifier == result.identifier
-    assert len(api.calls_of("Jobs_CreateOrUpdate")) == len(api.calls_of("Jobs_Start")) == 1
-    assert api.jobs == []
+class TestWorker(PlayedApps, JobWorkerSuite):
+    report_grace_variables = (f"{PREFIX}REPORT_GRACE_SECONDS",)
+    identifier_forms: ClassVar[dict[str, str]] = {"job": "{identifier}", "execution": "{identifier}/executions/x-abcde"}
+    elsewhere: ClassVar[dict[str, str]] = {"resource_group_name": "elsewhere"}
+    gone = id_of("no-such-job")
+    foreign_error = "does not name a Container Apps job"
+    memory_words = ("OOMKilled", "Raise `cpu` and `memory`")
+    permission = r"Microsoft\.App/jobs/write"
+    error = AzureError
 
+    def let_fail(self, pool: Pool, exit_code: int, lines: Sequence[str] = ()) -> None:
+        pool.api.play(exit_code=exit_code, lines=list(lines))
 
-async def test_a_job_that_is_to_be_kept_stays(pool: Pool, api: AzureApi) -> None:
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        result = await worker.run(run, pool.configure(run, keep_job=True))
-    assert [job["id"] for job in api.jobs] == [result.identifier]
+    def run_out_of_memory(self, pool: Pool) -> None:
+        pool.api.play.run_out_of_memory()
 
+    def forget(self, pool: Pool, name: str) -> None:
+        pool.api.forget(name)
 
-async def test_a_job_that_fails_crashes_its_run_with_code_cause_and_last_lines(pool: Pool, api: AzureApi) -> None:
-    api.play(exit_code=3, lines=["about to fail", "Traceback: boom"])
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        result = await worker.run(run, pool.configure(run))
-        assert result.status_code == 3
-        state = await state_of(run)
-        assert state.is_crashed()
-        assert "Its container exited with code 3" in str(state.message)
-        logs = await logs_of(run, "Traceback: boom")
-    assert logs.index("about to fail") < logs.index("Traceback: boom")
-    (query, *_) = api.calls_of("Query_Execute")
-    assert WORKSPACE in query.path  # that of the environment
-    assert api.jobs == []
+    def when_making(self, pool: Pool, call: Callable[[], None]) -> None:
+        pool.api.on_call.append(lambda each: call() if each.operation == "Jobs_CreateOrUpdate" else None)
+
+    def deny(self, pool: Pool) -> None:
+        pool.api.fail("Jobs_CreateOrUpdate", status=403, times=None)
+
+    def stops_and_deletions(self, pool: Pool) -> list[str]:
+        verbs = {"Jobs_StopExecution": "stop", "Jobs_Delete": "delete"}
+        return [verbs[call.operation] for call in pool.api.calls if call.operation in verbs]
+
+    def look_at_crash(self, pool: Pool, message: str) -> None:
+        """The workspace that is asked for the last lines is that of the environment."""
+        assert "Its container exited with code 3" in message
+        assert WORKSPACE in pool.api.calls_of("Query_Execute")[0].path
 
 
 async def test_a_workspace_that_is_named_is_asked_for_the_last_lines(pool: Pool, api: AzureApi) -> None:
@@ -78,20 +76,6 @@ async def test_a_workspace_that_is_named_is_asked_for_the_last_lines(pool: Pool,
         await worker.run(run, pool.configure(run, log_analytics_workspace_id="my-workspace"))
         await logs_of(run, "boom")
     assert "/my-workspace/" in api.calls_of("Query_Execute")[0].path
-
-
-async def test_a_job_without_memory_says_so_and_what_to_do(pool: Pool, api: AzureApi) -> None:
-    api.play(seconds=None)
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        running = asyncio.create_task(worker.run(run, pool.configure(run)))
-        await until(lambda: api.play.running, "a container")
-        api.play.run_out_of_memory()
-        result = await asyncio.wait_for(running, 30)
-    message = str((await state_of(run)).message)
-    assert result.status_code == 137
-    assert "OOMKilled" in message
-    assert "Raise `cpu` and `memory`" in message
 
 
 async def test_an_image_that_does_not_exist_fails_the_submission_and_leaves_nothing(pool: Pool, api: AzureApi) -> None:
@@ -152,100 +136,6 @@ async def test_a_job_that_cannot_be_provisioned_fails_the_submission_and_is_dele
     assert api.jobs == []
 
 
-@pytest.mark.parametrize("state", [Completed(), Paused(), Cancelled()], ids=["completed", "paused", "cancelled"])
-async def test_a_run_that_has_reported_its_end_keeps_its_state(pool: Pool, api: AzureApi, state: Any) -> None:
-    api.play(exit_code=143)
-    run = await pool.new_run()
-    async with get_client() as client:
-        await client.set_flow_run_state(run.id, state, force=True)
-    async with pool.worker() as worker:
-        await worker.run(run, pool.configure(run))
-    assert (await state_of(run)).type == state.type
-
-
-async def test_a_run_that_never_reports_crashes_after_a_grace(
-    pool: Pool, api: AzureApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(f"{PREFIX}REPORT_GRACE_SECONDS", "0.5")
-    run = await pool.new_run()
-    async with get_client() as client:
-        await client.set_flow_run_state(run.id, Running(), force=True)
-    async with pool.worker() as worker:
-        await worker.run(run, pool.configure(run))
-
-        async def crashed() -> bool | None:
-            return (await state_of(run)).is_crashed() or None
-
-        await apoll(crashed, subject="the crash", interval_seconds=0.1, timeout_seconds=20)
-    assert "ended without reporting" in str((await state_of(run)).message)
-
-
-async def test_a_job_that_is_deleted_by_hand_crashes_its_run(pool: Pool, api: AzureApi) -> None:
-    api.play(seconds=None)
-    run = await pool.new_run()
-    configuration = pool.configure(run)
-    async with pool.worker() as worker:
-        running = asyncio.create_task(worker.run(run, configuration))
-        await until(lambda: api.play.running, "a container")
-        api.forget(configuration.job_name)
-        result = await asyncio.wait_for(running, 30)
-    assert result.status_code == -1
-    assert "was deleted before its end was seen" in str((await state_of(run)).message)
-
-
-# Cancelling
-
-
-async def test_a_cancelled_run_has_its_job_stopped_and_deleted(pool: Pool, api: AzureApi) -> None:
-    api.play(seconds=None)
-    run = await pool.new_run()
-    async with pool.worker() as worker, get_client() as client:
-        running = asyncio.create_task(worker.run(run, pool.configure(run)))
-        await until(lambda: api.play.running, "a container")
-        await client.set_flow_run_state(run.id, Running(), force=True)
-        await client.set_flow_run_state(run.id, Cancelling(), force=True)
-        await asyncio.wait_for(running, 30)
-    assert (await state_of(run)).is_cancelled()
-    assert (api.play.running, api.jobs) == (0, [])
-
-
-async def test_a_run_that_is_cancelled_while_it_is_submitted_starts_nothing(pool: Pool, api: AzureApi) -> None:
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        api.on_call.append(
-            lambda call: worker.job_runs.cancel_requested(run.id) if call.operation == "Jobs_CreateOrUpdate" else None
-        )
-        result = await worker.run(run, pool.configure(run))
-    assert (result.identifier, result.status_code) == ("", 0)
-    assert (api.executions_started, api.jobs) == (0, [])
-
-
-@pytest.mark.parametrize("form", ["{id}", "{id}/executions/x-abcde"], ids=["job", "execution"])
-async def test_killing_stops_the_container_before_the_job_is_deleted(pool: Pool, api: AzureApi, form: str) -> None:
-    api.play(seconds=None)
-    run = await pool.new_run()
-    configuration = pool.configure(run)
-    async with pool.worker() as worker:
-        running = asyncio.create_task(worker.run(run, configuration))
-        await until(lambda: api.play.running, "a container")
-        # A day later, a configuration may lead elsewhere: the identifier suffices.
-        other = pool.configure(run, resource_group_name="elsewhere")
-        await worker.kill_infrastructure(form.format(id=id_of(configuration.job_name)), other)
-        await asyncio.wait_for(running, 30)
-    order = [call.operation for call in api.calls]
-    assert order.index("Jobs_StopExecution") < order.index("Jobs_Delete")
-    assert (api.play.running, api.jobs) == (0, [])
-
-
-async def test_killing_what_is_gone_says_so(pool: Pool) -> None:
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        with pytest.raises(InfrastructureNotFound, match="no-such-job"):
-            await worker.kill_infrastructure(id_of("no-such-job"), pool.configure(run))
-        with pytest.raises(ValueError, match="does not name a Container Apps job"):
-            await worker.kill_infrastructure("arn:aws:ecs", pool.configure(run))
-
-
 # What must not be seen
 
 
@@ -280,15 +170,6 @@ async def test_a_refusal_does_not_repeat_a_secret(pool: Pool, api: AzureApi) -> 
         with pytest.raises(AzureInvalidRequest, match="too short") as caught:
             await worker.run(run, pool.configure(run, env_secrets={"DB": "c4n4ryc4n4ry"}))
     assert "c4n4ry" not in str(caught.value)
-
-
-async def test_an_identity_without_rights_is_told_which_action_it_lacks(pool: Pool, api: AzureApi) -> None:
-    api.fail("Jobs_CreateOrUpdate", status=403, times=None)
-    run = await pool.new_run()
-    async with pool.worker() as worker:
-        with pytest.raises(PermissionError, match=r"Microsoft\.App/jobs/write") as caught:
-            await worker.run(run, pool.configure(run))
-    assert isinstance(caught.value, AzureError)
 
 
 async def test_a_missing_environment_fails_before_a_job_is_made(pool: Pool, api: AzureApi) -> None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_KEY, temporary_settings
-from typer.testing import CliRunner, Result
 
-from prefect_azure import AzureContainerInstanceCredentials
+from prefect_azure import AzureContainerInstanceCredentials, __version__
 from prefect_azure._cli.check import Inspection, is_permitted, read_job
 from prefect_azure._cli.jobs import PoolJob, Registry
 from prefect_azure._cli.main import app
@@ -22,7 +15,8 @@ from prefect_azure.workers.container_apps import AzureContainerAppJobWorker
 from prefect_azure.workers.container_instance import AzureContainerWorker
 from prefect_integration_tests.backends._azure.arm_clients import StaticCredential
 from prefect_integration_tests.backends.azure_identity import AzureIdentity
-from prefect_integration_tests.leaks import LeakWatch
+from prefect_integration_tests.suites import PoolCheckSuite
+from prefect_integration_tests.suites.pool_check import Pool, new_pool, saved
 
 from ._arm_documents import Documents, serving
 
@@ -227,25 +221,8 @@ def test_roles_are_read_by_azure_s_rules(actions: list[str], denied: list[str], 
 # The command
 
 
-@pytest.fixture
-def new_pool(prefect_harness: None) -> Callable[..., str]:
-    def make(worker: Any, **defaults: Any) -> str:
-        template = worker.get_default_base_job_template()
-        for name, value in defaults.items():
-            template["variables"]["properties"][name]["default"] = value
-        pool = f"pool-{uuid.uuid4().hex[:8]}"
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(WorkPoolCreate(name=pool, type=worker.type, base_job_template=template))
-        return pool
-
-    return make
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def test_pools_of_each_type_are_read(new_pool: Any) -> None:
+@pytest.mark.usefixtures("prefect_harness")
+def test_pools_of_each_type_are_read() -> None:
     registry = {"registry_url": "https://mine.azurecr.io", "identity": IDENTITY}
     pool = new_pool(
         AzureContainerAppJobWorker,
@@ -274,80 +251,58 @@ def test_pools_of_each_type_are_read(new_pool: Any) -> None:
     assert job.registries == [Registry("mine.azurecr.io", login=("u", "p"))]
 
 
-def test_the_command_tells_all_and_ends_with_1_when_a_check_failed(
-    new_pool: Any,
-    azure: Documents,
-    azure_identity: AzureIdentity,
-    clean_azure_environment: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    azure_identity.reset()
-    for name, value in azure_identity.app_service_environment().items():
-        monkeypatch.setenv(name, value)
-    block = AzureContainerInstanceCredentials(identity="managed", endpoints={"arm": azure.endpoint})
-    document = block.save(f"creds-{uuid.uuid4().hex[:8]}")
-    reference = {"$ref": {"block_document_id": str(document)}}
-    pool = new_pool(AzureContainerAppJobWorker, environment_id=ENVIRONMENT, image="busybox:1", credentials=reference)
-    result = run("check", pool, "--json")
-    findings = json.loads(result.stdout)
-    assert result.exit_code == 0, result.output
-    assert {each["level"] for each in findings} == {"ok"}
-    result = run("check", pool, "--variable", "workload_profile_name=E8")
-    assert result.exit_code == 1
-    assert "✗ environment       Container Apps environment 'prod' has no workload profile 'E8'" in result.output
-    assert "✓ quota" in result.output
+class TestCommand(PoolCheckSuite):
+    app = app
+    version = __version__
+    spoiling = "workload_profile_name=E8"
+    spoiled = "✗ environment       Container Apps environment 'prod' has no workload profile 'E8'"
+    still_well = "✓ quota"
+    another = "image=busybox"
+    lacking = (AzureContainerAppJobWorker, "environment_id")
+    other_types = "'azure-container-app-job' and 'azure-container-instance' can be checked"
+    login_check = "identity"
 
+    @pytest.fixture
+    def machine(
+        self, azure_identity: AzureIdentity, clean_azure_environment: None, monkeypatch: pytest.MonkeyPatch
+    ) -> AzureIdentity:
+        """The machine has an identity."""
+        azure_identity.reset()
+        environment = {**azure_identity.app_service_environment(), **azure_identity.trust_environment()}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return azure_identity
 
-def test_the_command_says_no_secret(
-    new_pool: Any,
-    azure: Documents,
-    azure_identity: AzureIdentity,
-    clean_azure_environment: None,
-    monkeypatch: pytest.MonkeyPatch,
-    canary: str,
-    no_canary_leaks: LeakWatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    azure_identity.reset()
-    for name, value in {**azure_identity.app_service_environment(), **azure_identity.trust_environment()}.items():
-        monkeypatch.setenv(name, value)
-    app, endpoints = azure_identity.application(), {"arm": azure.endpoint}
-    refused = {"tenant_id": azure_identity.tenant_id, "client_id": app.client_id, "client_secret": canary}
-    registry = {"registry_url": "mine.azurecr.io", "username": "u", "password": canary}
-    fields: dict[str, Any] = {"subscription_id": SUBSCRIPTION, "resource_group_name": "flows", "image": IMAGE}
-    for login, level in (({"identity": "managed"}, "ok"), (refused, "failed")):
-        block = AzureContainerInstanceCredentials(**login, endpoints=endpoints)
-        reference = {"$ref": {"block_document_id": str(block.save(f"creds-{uuid.uuid4().hex[:8]}"))}}
-        fields |= {"aci_credentials": reference, "image_registry": registry, "env": {"DB_PASSWORD": canary}}
-        pool = new_pool(AzureContainerWorker, **fields)
-        with temporary_settings({PREFECT_API_KEY: canary}):
-            for options in ((), ("--variable", "image=busybox"), ("--json",)):
-                result = run("check", pool, *options)
-                no_canary_leaks.add(f"what check {' '.join(options)} prints", f"{result.output}{result.exception!r}")
-        levels = {each["check"]: each["level"] for each in json.loads(result.stdout)}
-        assert levels["identity"] == level, result.stdout
+    @pytest.fixture
+    def good(self, prefect_harness: None, azure: Documents, machine: AzureIdentity) -> Pool:
+        block = AzureContainerInstanceCredentials(identity="managed", endpoints={"arm": azure.endpoint})
+        fields = {"environment_id": ENVIRONMENT, "image": "busybox:1", "credentials": saved(block)}
+        return AzureContainerAppJobWorker, fields
 
+    @pytest.fixture
+    def secret(
+        self, prefect_harness: None, azure: Documents, machine: AzureIdentity, canary: str
+    ) -> list[tuple[Pool, str]]:
+        refused = {
+            "tenant_id": machine.tenant_id,
+            "client_id": machine.application().client_id,
+            "client_secret": canary,
+        }
+        pools: list[tuple[Pool, str]] = []
+        for login, level in (({"identity": "managed"}, "ok"), (refused, "failed")):
+            block = AzureContainerInstanceCredentials(**login, endpoints={"arm": azure.endpoint})
+            fields = {
+                "subscription_id": SUBSCRIPTION,
+                "resource_group_name": "flows",
+                "image": IMAGE,
+                "aci_credentials": saved(block),
+                "image_registry": {"registry_url": "mine.azurecr.io", "username": "u", "password": canary},
+                "env": {"DB_PASSWORD": canary},
+            }
+            pools.append(((AzureContainerWorker, fields), level))
+        return pools
 
-def test_a_pool_that_cannot_be_read_ends_with_2(new_pool: Any, prefect_harness: None) -> None:
-    result = run("check", "nowhere")
-    assert (result.exit_code, "There is no work pool 'nowhere'" in result.output) == (2, True)
-    result = run("check", new_pool(AzureContainerAppJobWorker))
-    assert result.exit_code == 2
-    assert "environment_id" in result.output
-    assert "--variable name=value" in result.output
-    pool = new_pool(AzureContainerAppJobWorker)
-    assert "--variable 'x' has no value" in run("check", pool, "-v", "x").output
-    assert "no resource ID of a Container Apps environment" in run("check", pool, "-v", "environment_id=e").output
-    with get_client(sync_client=True) as client:
-        name = f"pool-{uuid.uuid4().hex[:8]}"
-        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
-    said = "is of type 'process'; 'azure-container-app-job' and 'azure-container-instance' can be checked"
-    assert said in run("check", name).output
-
-
-def test_the_command_knows_its_version_and_explains_itself() -> None:
-    from prefect_azure import __version__
-
-    assert run("version").stdout.strip() == __version__
-    assert "--variable" in run("check", "--help").output
+    def test_what_names_no_environment_is_said(self, new_pool: Callable[..., str]) -> None:
+        pool = new_pool(AzureContainerAppJobWorker)
+        said = self.run("check", pool, "-v", "environment_id=e").output
+        assert "no resource ID of a Container Apps environment" in said

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from typing_extensions import ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from prefect_docker.worker import DockerWorker
-from prefect_integration_kit.infrastructure import bind
+from prefect_integration_kit.infrastructure import P, R, bind
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
     from prefect.flows import InfrastructureBoundFlow
 
 __all__ = ["docker"]
-
-P = ParamSpec("P")
-"""Parameters of the flow."""
-
-R = TypeVar("R")
-"""What the flow returns."""
 
 
 def docker(

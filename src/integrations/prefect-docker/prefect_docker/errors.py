@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from prefect.utilities.dockerutils import BuildError, PushError
 
 from prefect_integration_kit.redact import Redactor, Secret
-from prefect_integration_kit.sdk_errors import TranslatedError, combined
+from prefect_integration_kit.sdk_errors import TranslatedError, standing_for
 
 
 class DockerError(TranslatedError):
@@ -216,10 +216,7 @@ def translate(
     _mask(exc, secrets)
     said = reason_of(exc)
     message = message or f"{subject}: {(reason or said).rstrip('.')}. {remedy or cls.remedy}".rstrip()
-    error = combined(cls, type(exc))(message, subject=subject, reason=said)
-    for name, value in vars(exc).items():
-        vars(error).setdefault(name, value)
-    return error
+    return standing_for(cls, exc, message, subject=subject, reason=said)
 
 
 def is_sdk_error(exc: BaseException) -> bool:

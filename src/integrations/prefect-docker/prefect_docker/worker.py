@@ -21,23 +21,19 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
-import anyio.abc
 import prefect.utilities.dockerutils
-from prefect.workers.base import BaseWorker, BaseWorkerResult
+from prefect.workers.base import BaseWorkerResult
 from typing_extensions import ParamSpec
 
 from prefect_integration_kit import workers
+from prefect_integration_kit.attending_worker import AttendingWorker
 
 from ._worker.configuration import DockerWorkerJobConfiguration, LogConfig, Ulimit
 from .credentials import DockerRegistryCredentials
 from .types import VolumeStr, is_relative_bind_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from uuid import UUID
-
-    from prefect.client.orchestration import PrefectClient
+    import anyio.abc
     from prefect.client.schemas.objects import FlowRun
 
     from ._worker.runs import DockerRuns
@@ -78,7 +74,7 @@ class DockerWorkerResult(BaseWorkerResult):
     """A container that has ended: its identifier and its exit code; -1 when nobody saw how it ended."""
 
 
-class DockerWorker(BaseWorker[DockerWorkerJobConfiguration, Any, DockerWorkerResult]):
+class DockerWorker(AttendingWorker[DockerWorkerJobConfiguration, Any, DockerWorkerResult]):
     """A worker that runs flows in Docker containers."""
 
     type: str = "docker"
@@ -112,18 +108,9 @@ class DockerWorker(BaseWorker[DockerWorkerJobConfiguration, Any, DockerWorkerRes
 
         return DockerRuns(self, DockerWorkerSettings())
 
-    async def start(
-        self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
-    ) -> None:
-        """Poll the work pool and run what is due, and pick up what a worker before this one left behind.
-
-        Args:
-            run_once: Whether to poll once and return.
-            with_healthcheck: Whether to serve a page that says whether the worker still polls.
-            printer: Told when the worker starts and stops.
-        """
-        self._runs.serving = True
-        await super().start(run_once=run_once, with_healthcheck=with_healthcheck, printer=printer)
+    @property
+    def _attended(self) -> DockerRuns:
+        return self._runs
 
     async def setup(self) -> None:
         """Prepare the worker to run, and warn when no Docker Engine answers.
@@ -156,19 +143,6 @@ class DockerWorker(BaseWorker[DockerWorkerJobConfiguration, Any, DockerWorkerRes
         except DockerError as exc:
             workers.logger_of(self).warning("%s Flow runs that do not name another engine will crash.", exc)
 
-    async def teardown(self, *exc_info: Any) -> None:
-        """Wait for the runs, then stop looking after containers. Those that go on are found by the next worker.
-
-        Args:
-            *exc_info: The exception that ends the worker, as `__aexit__` is given it; runs are not waited for then.
-        """
-        try:
-            await self._runs.begin_to_close()
-            await super().teardown(*exc_info)  # waits for the runs
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._runs.close()
-
     async def run(
         self,
         flow_run: FlowRun,
@@ -196,9 +170,6 @@ class DockerWorker(BaseWorker[DockerWorkerJobConfiguration, Any, DockerWorkerRes
         finished = await self._runs.run(flow_run, configuration, task_status)
         return DockerWorkerResult(identifier=finished.identifier, status_code=finished.status_code)
 
-    async def _initiate_run(self, flow_run: FlowRun, configuration: DockerWorkerJobConfiguration) -> None:
-        await self._runs.initiate(flow_run, configuration)
-
     async def kill_infrastructure(
         self, infrastructure_pid: str, configuration: DockerWorkerJobConfiguration, grace_seconds: int = 30
     ) -> None:
@@ -216,22 +187,3 @@ class DockerWorker(BaseWorker[DockerWorkerJobConfiguration, Any, DockerWorkerRes
             ValueError: If the identifier is not of that form.
         """
         await self._runs.kill(infrastructure_pid, configuration, grace_seconds)
-
-    async def _cancel_run(self, flow_run_id: UUID) -> None:
-        # The container of a run that is being submitted has no identifier yet: it is stopped as soon as it has one.
-        self._runs.cancel_requested(flow_run_id)
-        await super()._cancel_run(flow_run_id)
-
-    async def _propose_crashed_state(
-        self, flow_run: FlowRun, message: str, client: PrefectClient | None = None
-    ) -> None:
-        # Prefect's worker proposes a crash for every exit code other than 0, also when the run is paused, or waits to
-        # be retried. Here the run has been settled by then, and the cause said.
-        if flow_run.id in self._runs.settled:
-            self._runs.settled.discard(flow_run.id)
-            return
-        await super()._propose_crashed_state(flow_run, message, client=client)
-
-    def _release_limit_slot(self, flow_run_id: UUID) -> None:
-        if not self._runs.holds_slot(flow_run_id):
-            super()._release_limit_slot(flow_run_id)

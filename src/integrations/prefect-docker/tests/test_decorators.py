@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from prefect import flow, get_client
+from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.flows import InfrastructureBoundFlow
 
 from prefect_docker.decorators import docker
 from prefect_docker.worker import DockerWorker
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.folder_bundles import write_store
+from prefect_integration_tests.pool_runs import state_of
+from prefect_integration_tests.suites import DecoratorSuite
+from prefect_integration_tests.suites.decorator import add
 
-from ._runs import Pool, state_of
+from ._runs import Pool
 
 HERE = [sys.executable]
 WAITS = ["sh", "-c", "sleep 600", "as"]
 """Stands for Python in the container of the tests, which has none: what follows are arguments of the script."""
 
 
-@flow(name="add", retries=2)
-def add(a: int, b: int = 1) -> int:
-    return a + b
-
-
-def test_every_option_reaches_the_flow() -> None:
-    bound = docker("pool", ["data/"], ["python"], include_files_base_dir=Path("/shop"), mem_limit="2g", env={"A": "b"})(
-        add
-    )
-    assert isinstance(bound, InfrastructureBoundFlow)
-    assert (bound.name, bound.retries, bound.work_pool, bound.worker_cls) == ("add", 2, "pool", DockerWorker)
-    assert bound.job_variables == {"mem_limit": "2g", "env": {"A": "b"}}
-    assert (bound.include_files, bound.include_files_base_dir) == (["data/"], "/shop")
-    assert bound.launcher == {"upload": ["python"], "execution": ["python"]}
-    assert inspect.signature(bound) == inspect.signature(add)
-
-
-def test_what_is_wrong_is_said_where_it_is_written() -> None:
-    with pytest.raises(ValueError, match="@docker: work_pool is empty"):
-        docker(work_pool="")
-    with pytest.raises(TypeError, match=r'Write @docker\(work_pool="\.\.\."\)'):
-        docker(add)  # pyright: ignore[reportArgumentType] - parentheses forgotten
-    with pytest.raises(TypeError, match=r"Put @docker\(\.\.\.\) above @flow"):
-        docker(work_pool="pool")(add.fn)  # pyright: ignore[reportArgumentType] - in the wrong order
+class TestDecorators(DecoratorSuite):
+    decorators: ClassVar = {docker: DockerWorker}
+    job_variables: ClassVar = {"mem_limit": "2g"}
 
 
 # On the engine -------------------------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ from prefect_docker import DockerHost
 from prefect_docker.errors import DockerError, DockerNotFound, DockerUnavailable, ImagePullFailed
 from prefect_docker.worker import DockerWorker, DockerWorkerResult
 from prefect_integration_kit.waiting import apoll
+from prefect_integration_tests.pool_runs import Started, state_of
 
-from ._runs import Pool, Started, state_of, states_of
+from ._runs import Pool, states_of
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.usefixtures("engine", "swept")]
 

@@ -17,8 +17,9 @@ from prefect_docker._worker.reconciliation import DockerReconciliation
 from prefect_docker.settings import DockerWorkerSettings
 from prefect_docker.worker import DockerWorker
 from prefect_integration_kit.waiting import apoll
+from prefect_integration_tests.pool_runs import state_of
 
-from ._runs import Pool, state_of
+from ._runs import Pool
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

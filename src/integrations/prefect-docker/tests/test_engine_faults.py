@@ -21,8 +21,9 @@ from prefect_docker._images import ensure_image
 from prefect_docker.errors import DockerError, DockerUnavailable
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.backends.http_edge import EdgeCall, HttpEdge, Refusal
+from prefect_integration_tests.pool_runs import Started
 
-from ._runs import Pool, Started
+from ._runs import Pool
 
 logger = logging.getLogger("test-engine-faults")
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from prefect_integration_kit.dispatch import async_dispatch
 from prefect_integration_kit.health import Health
-from prefect_integration_kit.message_actions import (
-    Action,
-    EmitEvent,
-    ParameterMap,
-    StartRun,
-    make_parameters,
-    problems_of,
-)
-from prefect_integration_kit.message_trigger import MessageSource, Runs, TriggerCounts, TriggerRun
-from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
+from prefect_integration_kit.message_actions import ParameterMap
+from prefect_integration_kit.message_trigger import MessageSource, TriggerCounts
+from prefect_integration_kit.triggers import EmitsEvents, StartsRuns, Trigger
 
 from ._pubsub_api import MAX_DEADLINE_SECONDS, Subscription
 from ._pubsub_messages import PubsubMessage, full_name
@@ -26,9 +17,6 @@ from ._remote_work import FAILURES
 from ._rest import in_thread, in_waiting_thread
 from .credentials import GcpCredentials
 from .errors import GcpError, GcpInvalidRequest, GcpNotFound, is_transient
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
 
 V = TypeVar("V")
 
@@ -115,8 +103,10 @@ class PubsubSource(MessageSource[PubsubMessage]):
         self._subscription.modify_deadline([message.ack_id for message in messages], self._deadline_seconds)
 
 
-class PubsubTrigger(ABC):
+class PubsubTrigger(Trigger[PubsubMessage]):
     """What triggers on Pub/Sub have in common."""
+
+    _key: ClassVar[str] = "pubsub"
 
     def __init__(
         self,
@@ -128,48 +118,34 @@ class PubsubTrigger(ABC):
         max_backoff_seconds: int,
         problems: list[str],
     ) -> None:
+        # The project may come from the environment, which is not asked before it must be.
+        name = full_name("subscriptions", subscription, project or "p")
+        super().__init__(
+            f"Trigger of Pub/Sub subscription {name.rpartition('/')[2]!r}",
+            concurrency=concurrency,
+            max_backoff_seconds=max_backoff_seconds,
+        )
         self._credentials = gcp_credentials or GcpCredentials()
         self._name = subscription
         self._project = project
-        self._concurrency = concurrency
         self._wait_seconds = wait_seconds
-        self._max_backoff_seconds = max_backoff_seconds
-        self._clock: Clock = SYSTEM_CLOCK
-        self._runs: Runs[PubsubMessage] = Runs()
-        self._check(problems)
-
-    def _check(self, problems: list[str]) -> None:
-        # The project may come from the environment, which is not asked before it must be.
-        name = full_name("subscriptions", self._name, self._project or "p")
-        self._subject = f"Trigger of Pub/Sub subscription {name.rpartition('/')[2]!r}"
-        if self._concurrency < 1:
-            problems.append(f"concurrency is {self._concurrency}; it must be at least 1")
+        if concurrency < 1:
+            problems.append(f"concurrency is {concurrency}; it must be at least 1")
         most = MAX_DEADLINE_SECONDS
-        if not 1 <= self._max_backoff_seconds <= most:
-            problems.append(f"max_backoff_seconds is {self._max_backoff_seconds}; from 1 to {most} are allowed")
-        if not 0 <= self._wait_seconds <= 60:
-            problems.append(f"wait_seconds is {self._wait_seconds}; from 0 to 60 are allowed")
+        if not 1 <= max_backoff_seconds <= most:
+            problems.append(f"max_backoff_seconds is {max_backoff_seconds}; from 1 to {most} are allowed")
+        if not 0 <= wait_seconds <= 60:
+            problems.append(f"wait_seconds is {wait_seconds}; from 0 to 60 are allowed")
         if problems:
             raise GcpInvalidRequest(f"{self._subject}: {problems[0]}.", subject=self._subject)
 
-    @abstractmethod
-    def _action(self, client: PrefectClient) -> Action[PubsubMessage]:
-        """What is done with each message."""
+    def _source(self) -> PubsubSource:
+        subscription = Subscription(self._name, self._credentials, self._project, self._clock)
+        return PubsubSource(subscription, self._wait_seconds)
 
     async def run(self, until_empty: bool = False) -> TriggerCounts:
         """Async form of `serve`. It handles no signals: cancel it, or call `stop`."""
-        from prefect.client.orchestration import get_client
-
-        subscription = Subscription(self._name, self._credentials, self._project, self._clock)
-        async with get_client() as client:
-            run = TriggerRun(
-                PubsubSource(subscription, self._wait_seconds),
-                self._action(client),
-                concurrency=self._concurrency,
-                max_backoff_seconds=self._max_backoff_seconds,
-                clock=self._clock,
-            )
-            return await self._runs.run(run, until_empty=until_empty)
+        return await self._run(until_empty)
 
     @async_dispatch(run)
     def serve(self, until_empty: bool = False) -> TriggerCounts:
@@ -189,11 +165,7 @@ class PubsubTrigger(ABC):
             LookupError: If Prefect has no such deployment.
             GcpAccessDenied: If this identity may not receive or acknowledge messages.
         """
-        return asyncio.run(self._runs.until_told(self.run(until_empty)))
-
-    def stop(self) -> None:
-        """Let `run` and `serve` return when what is under way is finished; any thread may call it."""
-        self._runs.stop()
+        return self._serve(until_empty)
 
     def health(self) -> Health:
         """Say whether the trigger receives and acts; any thread may call it, such as one that answers probes.
@@ -205,7 +177,7 @@ class PubsubTrigger(ABC):
         return self._runs.health
 
 
-class PubsubFlowTrigger(PubsubTrigger):
+class PubsubFlowTrigger(StartsRuns[PubsubMessage], PubsubTrigger):
     """Start a run of a deployment for each message of a subscription.
 
     A message is acknowledged after its flow run was created, never before. The run's idempotency key is made of the ID
@@ -271,18 +243,9 @@ class PubsubFlowTrigger(PubsubTrigger):
         Raises:
             GcpInvalidRequest: If an argument makes no sense.
         """
-        self._deployment = deployment
-        self._parameters = parameters
-        self._body_format = body_format
-        self._tags = tuple(tags)
-        problems = problems_of(parameters, body_format, deployment)
+        problems = self._describe_runs(deployment, parameters, body_format, tags)
         super().__init__(
             subscription, gcp_credentials, project, concurrency, wait_seconds, max_backoff_seconds, problems
-        )
-
-    def _action(self, client: PrefectClient) -> Action[PubsubMessage]:
-        return StartRun(
-            client, self._subject, "pubsub", self._deployment, self._parameters, self._body_format, self._tags
         )
 
     def flow_parameters(self, message: PubsubMessage) -> dict[str, Any]:
@@ -294,10 +257,10 @@ class PubsubFlowTrigger(PubsubTrigger):
         Raises:
             ValueError: If no parameters can be made of it. The error says why, and quotes no value of the message.
         """
-        return make_parameters(message, self._parameters, self._body_format)
+        return self._parameters_of(message)
 
 
-class PubsubEventTrigger(PubsubTrigger):
+class PubsubEventTrigger(EmitsEvents[PubsubMessage], PubsubTrigger):
     """Emit an event of Prefect for each message of a subscription, for automations to react to.
 
     A message is acknowledged after Prefect has taken the event, never before. The event's ID is made of that of the
@@ -356,18 +319,10 @@ class PubsubEventTrigger(PubsubTrigger):
         Raises:
             GcpInvalidRequest: If an argument makes no sense.
         """
-        self._event = event
-        self._resource = resource
-        self._body_format = body_format
-        problems = problems_of(None, body_format, None)
-        if not event:
-            problems.append("event is empty; give the name of the events, or a function")
+        problems = self._describe_events(event, resource, body_format)
         super().__init__(
             subscription, gcp_credentials, project, concurrency, wait_seconds, max_backoff_seconds, problems
         )
-
-    def _action(self, client: PrefectClient) -> Action[PubsubMessage]:
-        return EmitEvent(client, "pubsub", self.event_fields)
 
     def event_fields(self, message: PubsubMessage) -> dict[str, Any]:
         """Make the event for a message, as the trigger does.
@@ -381,18 +336,11 @@ class PubsubEventTrigger(PubsubTrigger):
         Raises:
             ValueError: If no event can be made of it.
         """
-        if self._resource is not None:
-            resource = dict(self._resource(message))
-        else:
-            short = self._name.rpartition("/")[2]
-            resource = {"prefect.resource.id": f"google.pubsub.subscription.{short}", "prefect.resource.name": short}
-        payload = {
-            "message_id": message.message_id,
+        short = self._name.rpartition("/")[2]
+        resource = {"prefect.resource.id": f"google.pubsub.subscription.{short}", "prefect.resource.name": short}
+        details = {
             "attributes": dict(message.attributes),
-            "body": message.json() if self._body_format == "json" else message.body,
             "ordering_key": message.ordering_key,
             "published_at": message.published_at.isoformat() if message.published_at else None,
         }
-        name = self._event if isinstance(self._event, str) else self._event(message)
-        fields: dict[str, Any] = {"event": name, "resource": resource, "payload": payload}
-        return {**fields, "occurred": message.published_at} if message.published_at else fields
+        return self._fields_of(message, resource, details, message.published_at)

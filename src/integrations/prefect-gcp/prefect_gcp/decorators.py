@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from typing_extensions import ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
 from prefect_gcp.workers.vertex import VertexAIWorker
-from prefect_integration_kit.infrastructure import bind
+from prefect_integration_kit.infrastructure import P, R, bind
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
     from prefect.flows import InfrastructureBoundFlow
 
 __all__ = ["cloud_run", "vertex_ai"]
-
-P = ParamSpec("P")
-"""Parameters of the flow."""
-
-R = TypeVar("R")
-"""What the flow returns."""
 
 
 def cloud_run(

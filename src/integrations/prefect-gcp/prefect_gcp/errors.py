@@ -32,12 +32,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from prefect_integration_kit.redact import Redactor, Secret
-from prefect_integration_kit.sdk_errors import TranslatedError, combined, mask_secrets
+from prefect_integration_kit.sdk_errors import TranslatedError, mask_secrets, standing_for
 from prefect_integration_kit.waiting import WaitTimeout
 
-from ._answers import Answer, read_answer
+if TYPE_CHECKING:
+    from ._answers import Answer
 
 
 class GcpError(TranslatedError):
@@ -267,6 +269,8 @@ def translate(
         not_found: The class for a plain "not found".
         secrets: Values to mask.
     """
+    from ._answers import read_answer
+
     answer = read_answer(exc)
     if answer is None:
         return None
@@ -281,7 +285,9 @@ def translate(
     # The answer behind an exception of the SDK is not masked in place.
     reason = Redactor(secrets).redact(reason)
     message = f"{subject}: {reason}{f' ({where})' if where else ''}. {remedy}".rstrip()
-    error = combined(cls, type(exc))(
+    return standing_for(
+        cls,
+        exc,
         message,
         subject=subject,
         http_status=answer.http_status,
@@ -290,9 +296,6 @@ def translate(
         account=account,
         retry_after=answer.retry_after,
     )
-    for name, value in vars(exc).items():
-        vars(error).setdefault(name, value)
-    return error
 
 
 def is_transient(exc: BaseException) -> bool | float:

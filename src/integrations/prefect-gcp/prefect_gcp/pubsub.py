@@ -52,7 +52,8 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_coro_as_sync, sync_task
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.message_actions import CallHandler
-from prefect_integration_kit.message_trigger import TriggerCounts, TriggerRun
+from prefect_integration_kit.message_trigger import TriggerCounts
+from prefect_integration_kit.triggers import act_on_messages
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from ._pubsub_api import MAX_DEADLINE_SECONDS, Subscription, Topic
@@ -326,14 +327,14 @@ class PubsubSubscription(QuickKey, Block):
                     f"{subscription.subject}: {name} is {value}; from 1 to {most} are allowed.",
                     subject=subscription.subject,
                 )
-        run = TriggerRun(
+        return await act_on_messages(
             PubsubSource(subscription, wait_seconds),
             CallHandler(handler),
             concurrency=concurrency,
             max_backoff_seconds=max_backoff_seconds,
+            until_empty=until_empty,
             clock=_clock,
         )
-        return await run.run(until_empty=until_empty)
 
     @async_dispatch(ahandle)
     def handle(

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
-from prefect import flow, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.utilities.templating import apply_values
+import pytest
 
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.workers.cloud_run import CloudRunWorker
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
-from prefect_integration_tests.pool_runs import new_run
-
-if TYPE_CHECKING:
-    import pytest
-    from prefect.client.schemas.objects import FlowRun, State
-
-    from prefect_integration_tests.backends.google_api import GoogleApi
+from prefect_integration_tests.backends.google_api import GoogleApi
+from prefect_integration_tests.pool_runs import NewPool
+from prefect_integration_tests.suites import PlayedJobsBase
+from prefect_integration_tests.worker_configurations import unprepared
 
 PROJECT = "test-project"
 REGION = "us-central1"
@@ -28,39 +22,18 @@ EXECUTIONS = {"v1": "run.namespaces.executions", "v2": "run.projects.locations.j
 SETTINGS = {"v1": "CLOUD_RUN_WORKER", "v2": "CLOUD_RUN_V2_WORKER"}
 
 
-@flow
-def nothing() -> None:
-    """A flow that is never called: its jobs are played."""
-
-
-class Pool:
+class Pool(NewPool[Any]):
     """A work pool of the test server, and an identity at the local Cloud Run."""
 
     def __init__(self, api: GoogleApi, version: str) -> None:
+        super().__init__(WORKERS[version])
         self.api = api
         self.version = version
-        self.kind = WORKERS[version]
-        self.name = f"cloud-run-{uuid.uuid4().hex[:8]}"
         endpoints = {"run": api.endpoint, "logging": api.endpoint}
         self.credentials = GcpCredentials(project=PROJECT, api_endpoints=endpoints)
-        self.template = self.kind.get_default_base_job_template()
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(
-                WorkPoolCreate(name=self.name, type=self.kind.type, base_job_template=self.template)
-            )
-            self.work_pool = client.read_work_pool(self.name)
 
-    def worker(self, **options: Any) -> Any:
-        return self.kind(work_pool_name=self.name, **options)
-
-    async def new_run(self, state: State[Any] | None = None, **variables: Any) -> FlowRun:
-        """A run as a worker has it in hand: scheduled when it was read, and pending since."""
-        return await new_run(nothing, self.name, state, **variables)
-
-    def configure(self, run: FlowRun, **variables: Any) -> Any:
-        configuration = configured(self.version, **{"credentials": self.credentials, **variables})
-        configuration.prepare_for_flow_run(run, work_pool=self.work_pool)
-        return configuration
+    def configured(self, **variables: Any) -> Any:
+        return configured(self.version, **{"credentials": self.credentials, **variables})
 
     def calls(self, verb: str) -> list[Any]:
         """Calls of a method of jobs; `executions.cancel` of executions."""
@@ -70,16 +43,8 @@ class Pool:
 
 def configured(version: str, **variables: Any) -> Any:
     """A configuration as the base job template makes it, before it is prepared for a run."""
-    kind = WORKERS[version]
-    template = kind.get_default_base_job_template()
-    defaults = {
-        name: schema["default"]
-        for name, schema in template["variables"]["properties"].items()
-        if schema.get("default") is not None
-    }
     given = {"region": REGION, "image": "busybox:dev", "credentials": GcpCredentials(project=PROJECT), **variables}
-    rendered: Any = apply_values(template["job_configuration"], {**defaults, **given})
-    return kind.job_configuration(**rendered)
+    return unprepared(WORKERS[version], given)
 
 
 def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,3 +59,32 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
             "CANCELLATION_GRACE_SECONDS": "0",
         }.items():
             monkeypatch.setenv(f"PREFECT_INTEGRATIONS_GCP_{prefix}_{name}", value)
+
+
+class PlayedCloudRun(PlayedJobsBase):
+    """Cloud Run that plays jobs, by one version of its API."""
+
+    version: ClassVar[str]
+
+    @pytest.fixture
+    def pool(self, prefect_harness: None, empty_google_api: GoogleApi) -> Pool:
+        return Pool(empty_google_api, self.version)
+
+    def let_run(self, pool: Pool) -> None:
+        pool.api.play(seconds=None)
+
+    def end(self, pool: Pool, exit_code: int = 0) -> None:
+        pool.api.run.end(exit_code=exit_code)
+
+    def running(self, pool: Pool) -> int:
+        return pool.api.run.running
+
+    def jobs(self, pool: Pool) -> list[str]:
+        return [job["name"].rpartition("/")[2] for job in pool.api.run.jobs]
+
+    def made(self, pool: Pool) -> dict[str, int]:
+        return {"made": len(pool.calls("create")), "started": len(pool.calls("run"))}
+
+    def name_of(self, identifier: str) -> str:
+        assert "/" not in identifier
+        return identifier

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,19 @@ class BehindGcs:
     client: Any
     bucket: str
 
-    def put(self, key: str, content: bytes) -> None:
-        self.client.bucket(self.bucket).blob(key).upload_from_string(content)
+    def put(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None) -> None:
+        blob = self.client.bucket(self.bucket).blob(key)
+        blob.metadata = metadata
+        blob.upload_from_string(content)
 
     def get(self, key: str) -> bytes:
         return self.client.bucket(self.bucket).blob(key).download_as_bytes()
 
     def keys(self) -> list[str]:
         return [blob.name for blob in self.client.list_blobs(self.bucket)]
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return dict(self.blob(key).metadata or {})
 
     def blob(self, key: str) -> Any:
         return self.client.bucket(self.bucket).get_blob(key)

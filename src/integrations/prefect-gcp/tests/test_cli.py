@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.settings import PREFECT_API_KEY, temporary_settings
-from typer.testing import CliRunner, Result
 
-from prefect_gcp import GcpCredentials
+from prefect_gcp import GcpCredentials, __version__
 from prefect_gcp._cli.check import Inspection, read_job
 from prefect_gcp._cli.images import is_pulled_by_google, read_image
 from prefect_gcp._cli.jobs import PoolJob
@@ -23,7 +16,8 @@ from prefect_gcp.workers.cloud_run import CloudRunWorker
 from prefect_gcp.workers.cloud_run_v2 import CloudRunWorkerV2
 from prefect_gcp.workers.vertex import VertexAIWorker
 from prefect_integration_tests.backends._google.preflight import Preflight
-from prefect_integration_tests.leaks import LeakWatch
+from prefect_integration_tests.suites import PoolCheckSuite
+from prefect_integration_tests.suites.pool_check import Pool, new_pool, saved
 
 APIS = (
     "run",
@@ -192,25 +186,8 @@ def test_images_are_read(text: str, package: str, registry: str) -> None:
 # The command
 
 
-@pytest.fixture
-def new_pool(prefect_harness: None) -> Callable[..., str]:
-    def make(worker: Any, **defaults: Any) -> str:
-        template = worker.get_default_base_job_template()
-        for name, value in defaults.items():
-            template["variables"]["properties"][name]["default"] = value
-        pool = f"pool-{uuid.uuid4().hex[:8]}"
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(WorkPoolCreate(name=pool, type=worker.type, base_job_template=template))
-        return pool
-
-    return make
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def test_pools_of_each_type_are_read(new_pool: Any) -> None:
+@pytest.mark.usefixtures("prefect_harness")
+def test_pools_of_each_type_are_read() -> None:
     pool = new_pool(
         CloudRunWorkerV2,
         region=REGION,
@@ -232,63 +209,34 @@ def test_pools_of_each_type_are_read(new_pool: Any) -> None:
     assert (job.network, job.most_jobs) == ("vpc", None)
 
 
-def test_the_command_tells_all_and_ends_with_1_when_a_check_failed(
-    new_pool: Any, project: Preflight, credentials: GcpCredentials
-) -> None:
-    name = f"creds-{uuid.uuid4().hex[:8]}"
-    document = credentials.save(name)
-    reference = {"$ref": {"block_document_id": str(document)}}
-    pool = new_pool(CloudRunWorkerV2, region=REGION, image=IMAGE, service_account_name=ACCOUNT, credentials=reference)
-    result = run("check", pool, "--json")
-    findings = json.loads(result.stdout)
-    assert result.exit_code == 0, result.output
-    assert {each["level"] for each in findings} == {"ok"}
-    result = run("check", pool, "--variable", "service_account_name=other@x.iam.gserviceaccount.com")
-    assert result.exit_code == 1
-    assert "✗ service account   other@x.iam.gserviceaccount.com does not exist." in result.output
-    assert "✓ image" in result.output
+class TestCommand(PoolCheckSuite):
+    app = app
+    version = __version__
+    spoiling = "service_account_name=other@x.iam.gserviceaccount.com"
+    spoiled = "✗ service account   other@x.iam.gserviceaccount.com does not exist."
+    still_well = "✓ image"
+    another = "region=nowhere-1"
+    lacking = (VertexAIWorker, "region")
+    other_types = "'cloud-run'"
+    login_check = "credentials"
+
+    @pytest.fixture
+    def good(self, prefect_harness: None, project: Preflight, credentials: GcpCredentials) -> Pool:
+        return CloudRunWorkerV2, _fields(credentials)
+
+    @pytest.fixture
+    def secret(
+        self, prefect_harness: None, project: Preflight, credentials: GcpCredentials, canary: str
+    ) -> list[tuple[Pool, str]]:
+        good = dict(credentials.service_account_info.get_secret_value())
+        broken = {**good, "private_key": f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n"}
+        pools: list[tuple[Pool, str]] = []
+        for key, level in ((good, "ok"), (broken, "failed")):
+            block = GcpCredentials(service_account_info=key, api_endpoints=credentials.api_endpoints)
+            fields = {**_fields(block), "env": {"DB_PASSWORD": canary}}
+            pools.append(((CloudRunWorkerV2, fields), level))
+        return pools
 
 
-def test_the_command_says_no_secret(
-    new_pool: Any,
-    project: Preflight,
-    credentials: GcpCredentials,
-    canary: str,
-    no_canary_leaks: LeakWatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    good = dict(credentials.service_account_info.get_secret_value())
-    broken = {**good, "private_key": f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n"}
-    for key, code in ((good, 0), (broken, 1)):
-        block = GcpCredentials(service_account_info=key, api_endpoints=credentials.api_endpoints)
-        reference = {"$ref": {"block_document_id": str(block.save(f"creds-{uuid.uuid4().hex[:8]}"))}}
-        fields = {"service_account_name": ACCOUNT, "credentials": reference, "env": {"DB_PASSWORD": canary}}
-        pool = new_pool(CloudRunWorkerV2, region=REGION, image=IMAGE, **fields)
-        with temporary_settings({PREFECT_API_KEY: canary}):
-            for options in ((), ("--json",), ("--variable", "region=nowhere-1")):
-                result = run("check", pool, *options)
-                no_canary_leaks.add(f"what check {' '.join(options)} prints", f"{result.output}{result.exception!r}")
-        assert run("check", pool).exit_code == code
-
-
-def test_a_pool_that_cannot_be_read_ends_with_2(new_pool: Any, prefect_harness: None) -> None:
-    result = run("check", "nowhere")
-    assert (result.exit_code, "There is no work pool 'nowhere'" in result.output) == (2, True)
-    result = run("check", new_pool(VertexAIWorker))
-    assert result.exit_code == 2
-    assert "--variable name=value" in result.output
-    assert "region" in result.output
-    pool = new_pool(CloudRunWorkerV2)
-    assert "--variable 'x' has no value" in run("check", pool, "-v", "x").output
-    with get_client(sync_client=True) as client:
-        name = f"pool-{uuid.uuid4().hex[:8]}"
-        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
-    assert "is of type 'process'; 'cloud-run'" in run("check", name).output
-
-
-def test_the_command_knows_its_version_and_explains_itself() -> None:
-    from prefect_gcp import __version__
-
-    assert run("version").stdout.strip() == __version__
-    assert "--variable" in run("check", "--help").output
+def _fields(credentials: GcpCredentials) -> dict[str, Any]:
+    return {"region": REGION, "image": IMAGE, "service_account_name": ACCOUNT, "credentials": saved(credentials)}

@@ -17,10 +17,10 @@ from prefect_gcp.cloud_storage import GcsBucket
 from prefect_gcp.dataproc import dataproc_submit_batch
 from prefect_integration_tests.backends._google.batch_v1 import Batch
 from prefect_integration_tests.backends._google.dataproc_v1 import Dataproc
-from prefect_integration_tests.pool_runs import new_run
+from prefect_integration_tests.pool_runs import new_run, nothing
 from prefect_integration_tests.suites import HttpFaultSuite
 
-from ._cloud_run import PROJECT, Pool, nothing, quicken
+from ._cloud_run import PROJECT, Pool, quicken
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.http_edge import EdgeCall, HttpEdge

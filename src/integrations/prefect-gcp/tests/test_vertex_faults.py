@@ -18,8 +18,9 @@ from prefect_gcp.errors import GcpUnavailable
 from prefect_gcp.workers.vertex import VertexAIWorker, VertexAIWorkerJobConfiguration
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.google_grpc import GoogleGrpc, GrpcCall, VertexJobs
+from prefect_integration_tests.pool_runs import Started
 
-from ._vertex import SUCCEEDS, Started, configured, life, quicken
+from ._vertex import SUCCEEDS, configured, life, quicken
 
 
 @pytest.fixture(autouse=True)

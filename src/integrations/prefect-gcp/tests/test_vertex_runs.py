@@ -6,12 +6,10 @@ are local servers.
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Cancelling
 
 from prefect_gcp.workers.vertex import VertexAIWorker
@@ -19,9 +17,13 @@ from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends._google.logging_v2 import Logging
 from prefect_integration_tests.backends.google_api import GoogleApi
 from prefect_integration_tests.backends.google_grpc import GoogleGrpc, VertexJobs
-from prefect_integration_tests.worker_runs import DeployedFlows, WorkerProcess, deploy, own_environment, workers
+from prefect_integration_tests.suites import DeployedFlowsBase
+from prefect_integration_tests.worker_runs import DeployedFlows
 
 from ._vertex import PROJECT, REGION
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
@@ -43,15 +45,6 @@ FLOWS = """
         print("these are my last words", flush=True)
         time.sleep(600)
 """
-NAMES = ("succeed", "wait")
-
-
-@pytest.fixture(scope="module")
-def image(docker_engine: Any, prefect_image: Callable[..., str]) -> str:
-    from prefect_integration_tests.backends.docker_images import image_with_files
-
-    files = {"/opt/flows/flows.py": textwrap.dedent(FLOWS)}
-    return image_with_files(docker_engine, prefect_image("prefect-gcp"), files)
 
 
 @pytest.fixture(scope="module")
@@ -88,90 +81,55 @@ def vertex(google_grpc: GoogleGrpc) -> VertexJobs:
     return google_grpc.service(VertexJobs)
 
 
-@pytest.fixture(scope="module")
-def surroundings(reachable_prefect_server: Any) -> dict[str, str]:
-    """The environment of worker and command line."""
-    worker = "PREFECT_INTEGRATIONS_GCP_VERTEX_WORKER"
-    return {
-        **own_environment("GOOGLE_", "CLOUDSDK_"),
-        **reachable_prefect_server.environment,
-        "NO_GCE_CHECK": "true",
-        f"{worker}_CANCELLATION_INTERVAL_SECONDS": "1",
-        f"{worker}_CANCELLATION_GRACE_SECONDS": "10",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-    }
+class TestRuns(DeployedFlowsBase):
+    distribution = "prefect-gcp"
+    worker_class = VertexAIWorker
+    source = FLOWS
+    foreign = ("GOOGLE_", "CLOUDSDK_")
 
+    @pytest.fixture(scope="module")
+    def environment(self) -> dict[str, str]:
+        worker = "PREFECT_INTEGRATIONS_GCP_VERTEX_WORKER"
+        return {
+            "NO_GCE_CHECK": "true",
+            f"{worker}_CANCELLATION_INTERVAL_SECONDS": "1",
+            f"{worker}_CANCELLATION_GRACE_SECONDS": "10",
+        }
 
-@pytest.fixture(scope="module")
-def pool(
-    surroundings: dict[str, str],
-    google_grpc: GoogleGrpc,
-    google_api: GoogleApi,
-    image: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> str:
-    """A work pool with a deployment of each flow, made as a user makes them."""
-    endpoints = {"aiplatform": google_grpc.endpoint, "logging": google_api.endpoint}
-    return deploy(
-        surroundings,
-        tmp_path_factory.mktemp("project"),
-        worker_type="vertex-ai",
-        template=VertexAIWorker.get_default_base_job_template(),
-        defaults={
+    @pytest.fixture(scope="module")
+    def defaults(self, google_grpc: GoogleGrpc, google_api: GoogleApi, image: str) -> dict[str, Any]:
+        endpoints = {"aiplatform": google_grpc.endpoint, "logging": google_api.endpoint}
+        return {
             "region": REGION,
             "image": image,
             "job_watch_poll_interval": 0.5,
             "credentials": {"project": PROJECT, "api_endpoints": endpoints},
-        },
-        flows=FLOWS,
-        names=NAMES,
-    )
+        }
 
+    def test_flows_run_as_custom_jobs_and_end_as_they_should(
+        self, flows: DeployedFlows, final: Any, vertex: VertexJobs, google_api: GoogleApi, client: SyncPrefectClient
+    ) -> None:
+        good, starved, endless = flows.run("succeed"), flows.run("wait"), flows.run("wait")
+        state = final(good)
+        assert state.is_completed(), state
+        assert "squares: [0, 1, 4]" in flows.logs(good, "squares")
+        [job] = [job for job in vertex.jobs if job.labels["prefect-io-flow-run-id"] == str(good.id)]
+        assert vertex.wait(job.name).state.name == "JOB_STATE_SUCCEEDED"
 
-@pytest.fixture(scope="module")
-def worker(
-    pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[WorkerProcess]:
-    with workers(pool, "vertex-ai", surroundings, lambda: tmp_path_factory.mktemp("worker")) as start:
-        yield start()
+        name = flows.infrastructure_of(starved)
+        _until_said(google_api, name, "these are my last words")
+        assert vertex.containers is not None
+        vertex.containers.kill(name)
+        state = final(starved)
+        assert state.is_crashed(), state
+        assert "out-of-memory" in str(state.message)
+        assert "Choose a `machine_type` with more memory." in str(state.message)
+        assert "these are my last words" in flows.logs(starved, "The last output")
 
-
-@pytest.fixture(scope="module")
-def client(reachable_prefect_server: Any) -> Iterator[SyncPrefectClient]:
-    with SyncPrefectClient(reachable_prefect_server.api_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def flows(client: SyncPrefectClient, pool: str, worker: WorkerProcess) -> DeployedFlows:
-    return DeployedFlows(client, pool, timeout_seconds=300)
-
-
-def test_flows_run_as_custom_jobs_and_end_as_they_should(
-    flows: DeployedFlows, vertex: VertexJobs, google_api: GoogleApi, client: SyncPrefectClient
-) -> None:
-    good, starved, endless = flows.run("succeed"), flows.run("wait"), flows.run("wait")
-    state = flows.final(good)
-    assert state.is_completed(), state
-    assert "squares: [0, 1, 4]" in flows.logs(good, "squares")
-    [job] = [job for job in vertex.jobs if job.labels["prefect-io-flow-run-id"] == str(good.id)]
-    assert vertex.wait(job.name).state.name == "JOB_STATE_SUCCEEDED"
-
-    name = flows.infrastructure_of(starved)
-    _until_said(google_api, name, "these are my last words")
-    assert vertex.containers is not None
-    vertex.containers.kill(name)
-    state = flows.final(starved)
-    assert state.is_crashed(), state
-    assert "out-of-memory" in str(state.message)
-    assert "Choose a `machine_type` with more memory." in str(state.message)
-    assert "these are my last words" in flows.logs(starved, "The last output")
-
-    name = flows.infrastructure_of(endless)
-    client.set_flow_run_state(endless.id, Cancelling())
-    assert flows.final(endless).is_cancelled()
-    vertex.wait(name)
+        name = flows.infrastructure_of(endless)
+        client.set_flow_run_state(endless.id, Cancelling())
+        assert final(endless).is_cancelled()
+        vertex.wait(name)
 
 
 def _until_said(google_api: GoogleApi, job_name: str, words: str) -> None:

@@ -14,8 +14,9 @@ from prefect.states import Cancelling, Completed, Paused, Running
 from prefect_gcp.errors import GcpAccessDenied, GcpInvalidRequest
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.google_grpc import GoogleGrpc, GrpcCall, GrpcRefused, VertexJobs
+from prefect_integration_tests.pool_runs import Started, state_of
 
-from ._vertex import REGION, SUCCEEDS, Pool, Started, fails, life, quicken, state_of
+from ._vertex import REGION, SUCCEEDS, Pool, fails, life, quicken
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

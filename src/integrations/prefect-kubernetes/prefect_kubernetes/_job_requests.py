@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +19,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
+
     from .credentials import KubernetesCredentials
 
 _CLEANUP_SECONDS = 30.0
@@ -40,7 +41,7 @@ class JobRequests:
     credentials: KubernetesCredentials
     namespace: str
     api_kwargs: dict[str, Any]
-    logger: logging.Logger | logging.LoggerAdapter[Any]
+    logger: Log
 
     @property
     def options(self) -> dict[str, Any]:

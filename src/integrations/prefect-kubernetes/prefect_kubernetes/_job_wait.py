@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from ._resources import as_dict, inside, listed, named
 from .errors import KubernetesError, KubernetesNotFound
 
 if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
+
     from .credentials import KubernetesCredentials
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class JobWait:
     interval_seconds: float
     timeout_seconds: float | None
     print_func: Callable[..., Any] | None
-    logger: logging.Logger | logging.LoggerAdapter[Any]
+    logger: Log
     request_options: dict[str, Any]
     _pods: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     _followers: dict[str, asyncio.Task[list[str]]] = field(default_factory=dict[str, "asyncio.Task[list[str]]"])

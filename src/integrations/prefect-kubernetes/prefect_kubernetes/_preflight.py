@@ -16,9 +16,9 @@ from ._worker import secrets
 from .errors import KubernetesError
 
 if TYPE_CHECKING:
-    import logging
-
     from kubernetes_asyncio.client import ApiClient
+
+    from prefect_integration_kit.logs import Log
 
     from .settings import KubernetesSettings
 
@@ -181,7 +181,7 @@ async def preflight(
     namespace: str,
     settings: KubernetesSettings,
     *,
-    logger: logging.Logger | logging.LoggerAdapter[Any],
+    logger: Log,
 ) -> Preflight:
     """Ask for all that a worker needs, and log what is missing: once, in one message.
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from typing_extensions import ParamSpec
-
-from prefect_integration_kit.infrastructure import bind
+from prefect_integration_kit.infrastructure import P, R, bind
 from prefect_kubernetes.worker import KubernetesWorker
 
 if TYPE_CHECKING:
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
     from prefect.flows import InfrastructureBoundFlow
 
 __all__ = ["kubernetes"]
-
-P = ParamSpec("P")
-"""Parameters of the flow."""
-
-R = TypeVar("R")
-"""What the flow returns."""
 
 
 def kubernetes(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from anyio import create_task_group, to_thread
 from prefect import flow, get_client
-from prefect.flows import InfrastructureBoundFlow
 
 from prefect_integration_kit.waiting import apoll
 from prefect_integration_tests.backends.folder_bundles import write_store
+from prefect_integration_tests.suites import DecoratorSuite
+from prefect_integration_tests.suites.decorator import add
 from prefect_kubernetes.decorators import kubernetes
 from prefect_kubernetes.worker import KubernetesWorker
 
@@ -27,30 +27,9 @@ PYTHON = [sys.executable, "-W", "error"]
 in_own_processes = pytest.mark.timeout(300)  # each imports Prefect, which takes a busy machine its time
 
 
-@flow(name="add", retries=2)
-def add(a: int, b: int = 1) -> int:
-    return a + b
-
-
-def test_every_option_reaches_the_flow() -> None:
-    bound = kubernetes(
-        "pool", ["data/"], ["python"], include_files_base_dir=Path("/shop"), namespace="shop", env={"A": "b"}
-    )(add)
-    assert isinstance(bound, InfrastructureBoundFlow)
-    assert (bound.name, bound.retries, bound.work_pool, bound.worker_cls) == ("add", 2, "pool", KubernetesWorker)
-    assert bound.job_variables == {"namespace": "shop", "env": {"A": "b"}}
-    assert (bound.include_files, bound.include_files_base_dir) == (["data/"], "/shop")
-    assert bound.launcher == {"upload": ["python"], "execution": ["python"]}
-    assert inspect.signature(bound) == inspect.signature(add)
-
-
-def test_what_is_wrong_is_said_where_it_is_written() -> None:
-    with pytest.raises(ValueError, match="@kubernetes: work_pool is empty"):
-        kubernetes(work_pool="")
-    with pytest.raises(TypeError, match=r'Write @kubernetes\(work_pool="\.\.\."\)'):
-        kubernetes(add)  # pyright: ignore[reportArgumentType] - parentheses forgotten
-    with pytest.raises(TypeError, match=r"Put @kubernetes\(\.\.\.\) above @flow"):
-        kubernetes(work_pool="pool")(add.fn)  # pyright: ignore[reportArgumentType] - in the wrong order
+class TestDecorators(DecoratorSuite):
+    decorators: ClassVar = {kubernetes: KubernetesWorker}
+    job_variables: ClassVar = {"namespace": "shop"}
 
 
 # Through the pool's storage

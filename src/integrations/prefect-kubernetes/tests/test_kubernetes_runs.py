@@ -9,23 +9,19 @@ import hashlib
 import json
 import re
 import secrets
-import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Cancelling
 
 from prefect_integration_kit.waiting import poll
-from prefect_integration_tests.worker_runs import (
-    DeployedFlows,
-    WorkerProcess,
-    deploy,
-    own_environment,
-    workers,
-)
+from prefect_integration_tests.suites import DeployedFlowsBase
+from prefect_integration_tests.worker_runs import DeployedFlows, WorkerProcess
 from prefect_kubernetes.worker import KubernetesWorker, parse_identifier
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 pytestmark = [pytest.mark.xdist_group("kubernetes"), pytest.mark.timeout(400)]
 
@@ -56,128 +52,7 @@ FLOWS = """
     def vanish():
         os._exit(3)
 """
-NAMES = ("succeed", "fail", "wait", "vanish")
 KEY = secrets.token_urlsafe(24)
-
-
-@pytest.fixture(scope="module")
-def server(kubernetes_cluster: Any) -> Iterator[Any]:
-    """A Prefect server that pods reach."""
-    from prefect_integration_tests.backends.prefect_server import PrefectServer
-
-    with PrefectServer.start(kubernetes_cluster.host_address) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def image(docker_engine: Any, kubernetes_cluster: Any, prefect_image: Callable[..., str]) -> str:
-    from prefect_integration_tests.backends.docker_images import image_with_files
-
-    files = {"/opt/flows/flows.py": textwrap.dedent(FLOWS)}
-    return kubernetes_cluster.load_image(image_with_files(docker_engine, prefect_image("prefect-kubernetes"), files))
-
-
-@pytest.fixture(scope="module")
-def namespace(kubernetes_cluster: Any) -> Iterator[str]:
-    name = kubernetes_cluster.new_namespace("runs")
-    yield name
-    kubernetes_cluster.remove_namespace(name)
-
-
-@pytest.fixture(scope="module")
-def surroundings(server: Any, kubernetes_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of worker and command line."""
-    prefix = "PREFECT_INTEGRATIONS_KUBERNETES"
-    return {
-        **own_environment("KUBE"),
-        **server.environment,
-        "KUBECONFIG": str(kubernetes_cluster.kubeconfig(tmp_path_factory.mktemp("kube") / "config")),
-        "PREFECT_API_KEY": KEY,
-        f"{prefix}_OBSERVER_SWEEP_INTERVAL_SECONDS": "2",
-        f"{prefix}_OBSERVER_CANCELLATION_GRACE_SECONDS": "20",
-        f"{prefix}_WORKER_RECONCILE_AFTER_SECONDS": "0",
-        f"{prefix}_WORKER_RECONCILE_INTERVAL_SECONDS": "2",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PREFECT_WORKER_HEARTBEAT_SECONDS": "2",
-        # What follows reaches the pods with the worker's other settings.
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-    }
-
-
-@pytest.fixture(scope="module")
-def pool(surroundings: dict[str, str], namespace: str, image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A work pool with a deployment of each flow, made as a user makes them."""
-    return deploy(
-        surroundings,
-        tmp_path_factory.mktemp("project"),
-        worker_type="kubernetes",
-        template=KubernetesWorker.get_default_base_job_template(),
-        defaults={"namespace": namespace, "image": image, "env": {"PREFECT_HOME": "/root/.prefect"}},
-        flows=FLOWS,
-        names=NAMES,
-    )
-
-
-@pytest.fixture(scope="module")
-def start_worker(
-    pool: str, surroundings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], WorkerProcess]]:
-    with workers(pool, "kubernetes", surroundings, lambda: tmp_path_factory.mktemp("worker")) as start:
-        yield start
-
-
-@pytest.fixture(scope="module")
-def worker(start_worker: Callable[[], WorkerProcess]) -> WorkerProcess:
-    return start_worker()
-
-
-@pytest.fixture(scope="module")
-def client(server: Any) -> Iterator[SyncPrefectClient]:
-    with SyncPrefectClient(server.api_url) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def flows(client: SyncPrefectClient, pool: str) -> DeployedFlows:
-    return DeployedFlows(client, pool)
-
-
-@pytest.fixture(scope="module")
-def run_of(flows: DeployedFlows) -> Callable[..., Any]:
-    """Schedules a run of a deployed flow."""
-    return flows.run
-
-
-@pytest.fixture(scope="module")
-def runs(run_of: Callable[..., Any], worker: WorkerProcess) -> dict[str, Any]:
-    """One run of each kind, all of them at the same time."""
-    assert worker.is_running
-    return {
-        "succeed": run_of("succeed"),
-        "no image": run_of("succeed", image="no-such-image:1", pod_watch_timeout_seconds=8),
-        "fail": run_of("fail"),
-        "vanish": run_of("vanish"),
-        "cancel": run_of("wait"),
-    }
-
-
-@pytest.fixture
-def final(flows: DeployedFlows, worker: WorkerProcess) -> Callable[[Any], Any]:
-    """Waits for a run's final state."""
-
-    def final(run: Any) -> Any:
-        try:
-            return flows.final(run)
-        except TimeoutError as exc:
-            pytest.fail(f"{exc}\n{worker.log_tail(60)}")
-
-    return final
-
-
-@pytest.fixture
-def running_job(flows: DeployedFlows) -> Callable[[Any], Any]:
-    """Waits until a run has begun, and tells its job."""
-    return lambda run: parse_identifier(flows.infrastructure_of(run))
 
 
 def names(cluster: Any, namespace: str, run: Any, path: str) -> list[str]:
@@ -188,85 +63,147 @@ def names(cluster: Any, namespace: str, run: Any, path: str) -> list[str]:
 JOBS, PODS = "/apis/batch/v1/namespaces/{}/jobs", "/api/v1/namespaces/{}/pods"
 
 
-def test_a_flow_runs_to_its_end_and_its_logs_arrive(runs: Any, final: Any, flows: DeployedFlows) -> None:
-    state = final(runs["succeed"])
-    assert state.is_completed(), state
-    assert "squares: [0, 1, 4]" in flows.logs(runs["succeed"], until="key: ")
+class TestRuns(DeployedFlowsBase):
+    distribution = "prefect-kubernetes"
+    worker_class = KubernetesWorker
+    source = FLOWS
+    names = ("succeed", "fail", "wait", "vanish")
+    foreign = ("KUBE",)
+    wait_seconds = 200
 
+    @pytest.fixture(scope="module")
+    def server(self, kubernetes_cluster: Any) -> Iterator[Any]:
+        """A Prefect server that pods reach."""
+        from prefect_integration_tests.backends.prefect_server import PrefectServer
 
-def test_the_api_key_reaches_the_pod_by_a_secret_that_goes_with_the_job(
-    runs: Any, final: Any, flows: DeployedFlows, kubernetes_cluster: Any, namespace: str
-) -> None:
-    run = runs["succeed"]
-    assert final(run).is_completed()
-    digest = hashlib.sha256(KEY.encode()).hexdigest()
-    assert f"key: {digest}" in flows.logs(run, until="key: ")
-    (job,) = names(kubernetes_cluster, namespace, run, JOBS)
-    path = f"{JOBS.format(namespace)}/{job}"
-    found = kubernetes_cluster.api.get(path)
-    assert KEY not in json.dumps(found)
-    secrets_path = f"/api/v1/namespaces/{namespace}/secrets"
+        with PrefectServer.start(kubernetes_cluster.host_address) as server:
+            yield server
 
-    def owned() -> list[str]:
-        items = kubernetes_cluster.api.get(secrets_path)["items"]
-        uids = {item["metadata"]["name"]: item["metadata"].get("ownerReferences", []) for item in items}
-        return [name for name, owners in uids.items() if any(o["uid"] == found["metadata"]["uid"] for o in owners)]
+    @pytest.fixture(scope="module")
+    def namespace(self, kubernetes_cluster: Any) -> Iterator[str]:
+        name = kubernetes_cluster.new_namespace("runs")
+        yield name
+        kubernetes_cluster.remove_namespace(name)
 
-    assert owned()
-    kubernetes_cluster.api.delete(path, propagationPolicy="Background")
-    poll(lambda: not owned() or None, subject="the end of the Secret", interval_seconds=0.1, timeout_seconds=60)
+    @pytest.fixture(scope="module")
+    def environment(self, kubernetes_cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+        prefix = "PREFECT_INTEGRATIONS_KUBERNETES"
+        return {
+            "KUBECONFIG": str(kubernetes_cluster.kubeconfig(tmp_path_factory.mktemp("kube") / "config")),
+            "PREFECT_API_KEY": KEY,
+            f"{prefix}_OBSERVER_SWEEP_INTERVAL_SECONDS": "2",
+            f"{prefix}_OBSERVER_CANCELLATION_GRACE_SECONDS": "20",
+            f"{prefix}_WORKER_RECONCILE_AFTER_SECONDS": "0",
+            f"{prefix}_WORKER_RECONCILE_INTERVAL_SECONDS": "2",
+        }
 
+    @pytest.fixture(scope="module")
+    def defaults(self, kubernetes_cluster: Any, namespace: str, image: str) -> dict[str, Any]:
+        loaded = kubernetes_cluster.load_image(image)
+        return {"namespace": namespace, "image": loaded, "env": {"PREFECT_HOME": "/root/.prefect"}}
 
-def test_a_flow_that_fails_has_failed_and_not_crashed(runs: Any, final: Any) -> None:
-    state = final(runs["fail"])
-    assert state.is_failed()
-    assert "on purpose" in state.message
+    @pytest.fixture(scope="module")
+    def runs(self, run_of: Callable[..., Any], worker: WorkerProcess) -> dict[str, Any]:
+        """One run of each kind, all of them at the same time."""
+        assert worker.is_running
+        return {
+            "succeed": run_of("succeed"),
+            "no image": run_of("succeed", image="no-such-image:1", pod_watch_timeout_seconds=8),
+            "fail": run_of("fail"),
+            "vanish": run_of("vanish"),
+            "cancel": run_of("wait"),
+        }
 
+    @pytest.fixture
+    def running_job(self, flows: DeployedFlows) -> Callable[[Any], Any]:
+        """Waits until a run has begun, and tells its job."""
+        return lambda run: parse_identifier(flows.infrastructure_of(run))
 
-def test_a_flow_whose_process_vanishes_crashes_with_its_exit_code(runs: Any, final: Any) -> None:
-    state = final(runs["vanish"])
-    assert state.is_crashed()
-    assert re.search(r"\b3\b", state.message), state.message
+    def test_a_flow_runs_to_its_end_and_its_logs_arrive(self, runs: Any, final: Any, flows: DeployedFlows) -> None:
+        state = final(runs["succeed"])
+        assert state.is_completed(), state
+        assert "squares: [0, 1, 4]" in flows.logs(runs["succeed"], until="key: ")
 
+    def test_the_api_key_reaches_the_pod_by_a_secret_that_goes_with_the_job(
+        self, runs: Any, final: Any, flows: DeployedFlows, kubernetes_cluster: Any, namespace: str
+    ) -> None:
+        run = runs["succeed"]
+        assert final(run).is_completed()
+        digest = hashlib.sha256(KEY.encode()).hexdigest()
+        assert f"key: {digest}" in flows.logs(run, until="key: ")
+        (job,) = names(kubernetes_cluster, namespace, run, JOBS)
+        path = f"{JOBS.format(namespace)}/{job}"
+        found = kubernetes_cluster.api.get(path)
+        assert KEY not in json.dumps(found)
+        secrets_path = f"/api/v1/namespaces/{namespace}/secrets"
 
-def test_a_pod_without_its_image_crashes_the_run_and_its_job_is_deleted(
-    runs: Any, final: Any, kubernetes_cluster: Any, namespace: str
-) -> None:
-    state = final(runs["no image"])
-    assert state.is_crashed()
-    assert "no-such-image:1" in state.message
-    # The job goes after the state is told.
-    poll(
-        lambda: names(kubernetes_cluster, namespace, runs["no image"], JOBS) == [] or None,
-        subject="the end of the job",
-        interval_seconds=0.1,
-        timeout_seconds=60,
-    )
+        def owned() -> list[str]:
+            items = kubernetes_cluster.api.get(secrets_path)["items"]
+            uids = {item["metadata"]["name"]: item["metadata"].get("ownerReferences", []) for item in items}
+            return [name for name, owners in uids.items() if any(o["uid"] == found["metadata"]["uid"] for o in owners)]
 
+        assert owned()
+        kubernetes_cluster.api.delete(path, propagationPolicy="Background")
+        poll(lambda: not owned() or None, subject="the end of the Secret", interval_seconds=0.1, timeout_seconds=60)
 
-def test_a_cancelled_run_ends_and_so_does_its_pod(
-    runs: Any, final: Any, running_job: Any, client: SyncPrefectClient, kubernetes_cluster: Any, namespace: str
-) -> None:
-    run = runs["cancel"]
-    running_job(run)
-    client.set_flow_run_state(run.id, Cancelling())
-    assert final(run).is_cancelled()
+    def test_a_flow_that_fails_has_failed_and_not_crashed(self, runs: Any, final: Any) -> None:
+        state = final(runs["fail"])
+        assert state.is_failed()
+        assert "on purpose" in state.message
 
-    def is_gone() -> bool:
-        pods = kubernetes_cluster.api.get(PODS.format(namespace), labelSelector=f"prefect.io/flow-run-id={run.id}")
-        return all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in pods["items"])
+    def test_a_flow_whose_process_vanishes_crashes_with_its_exit_code(self, runs: Any, final: Any) -> None:
+        state = final(runs["vanish"])
+        assert state.is_crashed()
+        assert re.search(r"\b3\b", state.message), state.message
 
-    poll(lambda: is_gone() or None, subject="the end of the pod", interval_seconds=0.1, timeout_seconds=60)
+    def test_a_pod_without_its_image_crashes_the_run_and_its_job_is_deleted(
+        self, runs: Any, final: Any, kubernetes_cluster: Any, namespace: str
+    ) -> None:
+        state = final(runs["no image"])
+        assert state.is_crashed()
+        assert "no-such-image:1" in state.message
+        # The job goes after the state is told.
+        poll(
+            lambda: names(kubernetes_cluster, namespace, runs["no image"], JOBS) == [] or None,
+            subject="the end of the job",
+            interval_seconds=0.1,
+            timeout_seconds=60,
+        )
 
+    def test_a_cancelled_run_ends_and_so_does_its_pod(
+        self,
+        runs: Any,
+        final: Any,
+        running_job: Any,
+        client: SyncPrefectClient,
+        kubernetes_cluster: Any,
+        namespace: str,
+    ) -> None:
+        run = runs["cancel"]
+        running_job(run)
+        client.set_flow_run_state(run.id, Cancelling())
+        assert final(run).is_cancelled()
 
-@pytest.mark.slow
-def test_what_a_killed_worker_left_is_looked_after_by_the_next(
-    start_worker: Any, worker: WorkerProcess, run_of: Any, final: Any, running_job: Any, kubernetes_cluster: Any
-) -> None:
-    run = run_of("wait")
-    job = running_job(run)
-    worker.kill()
-    (pod,) = names(kubernetes_cluster, job.namespace, run, PODS)
-    kubernetes_cluster.api.delete(f"{PODS.format(job.namespace)}/{pod}", gracePeriodSeconds="0")
-    start_worker()
-    assert final(run).is_crashed()
+        def is_gone() -> bool:
+            pods = kubernetes_cluster.api.get(PODS.format(namespace), labelSelector=f"prefect.io/flow-run-id={run.id}")
+            return all(pod["status"]["phase"] in ("Succeeded", "Failed") for pod in pods["items"])
+
+        poll(lambda: is_gone() or None, subject="the end of the pod", interval_seconds=0.1, timeout_seconds=60)
+
+    @pytest.mark.slow
+    def test_what_a_killed_worker_left_is_looked_after_by_the_next(
+        self,
+        start_worker: Any,
+        worker: WorkerProcess,
+        run_of: Any,
+        final: Any,
+        running_job: Any,
+        kubernetes_cluster: Any,
+    ) -> None:
+        run = run_of("wait")
+        job = running_job(run)
+        worker.kill()
+        (pod,) = names(kubernetes_cluster, job.namespace, run, PODS)
+        kubernetes_cluster.api.delete(f"{PODS.format(job.namespace)}/{pod}", gracePeriodSeconds="0")
+        start_worker()
+        assert final(run).is_crashed()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from prefect import get_client
@@ -14,9 +15,15 @@ from prefect_integration_kit._job_reconciliation import JobReconciliation
 from prefect_integration_kit._job_sweep import JobSweep
 from prefect_integration_tests.backends.snowpark import POOL, Snowpark
 from prefect_integration_tests.pool_runs import Started, state_of, until
+from prefect_integration_tests.suites import LeftBehindSuite
+from prefect_integration_tests.suites.left_behind import later
 from prefect_snowflake.experimental.workers._spcs import statements
+from prefect_snowflake.experimental.workers.settings import SPCSWorkerSettings
 
 from ._spcs import LONG, SETTINGS, Pool, exits, quicken
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -39,29 +46,75 @@ def pool(prefect_harness: None, server: Snowpark) -> Pool:
     return Pool(server)
 
 
-async def _started(pool: Pool, run: Any, **variables: Any) -> str:
-    """Start a run's job, and die."""
-    configuration = pool.configure(run, command=LONG, **variables)
-    started = Started()
+class TestLeftBehind(LeftBehindSuite):
+    keeping: ClassVar[Mapping[str, Any]] = MappingProxyType({"keep_service": True})
+
+    @pytest.fixture
+    def pool(self, prefect_harness: None, server: Snowpark) -> Pool:
+        return Pool(server)
+
+    def another(self, pool: Pool) -> Pool:
+        other = Pool(pool.snowpark)
+        other.command = pool.command
+        return other
+
+    def variables(self, pool: Pool) -> dict[str, Any]:
+        return {**pool.variables, "command": pool.command}
+
+    def let_run(self, pool: Pool) -> None:
+        pool.command = LONG
+
+    def end(self, pool: Pool, exit_code: int = 0) -> None:
+        """Kill them all; they have no other end."""
+        for job in pool.snowpark.alive:
+            job.kill()
+
+    def running(self, pool: Pool) -> int:
+        return len(pool.snowpark.alive)
+
+    def jobs(self, pool: Pool) -> list[str]:
+        return [".".join(job.name) for job in pool.snowpark.jobs]
+
+    def left_over(self, pool: Pool) -> list[Any]:
+        return [*pool.snowpark.jobs, *pool.snowpark.alive]
+
+    def made(self, pool: Pool) -> dict[str, int]:
+        return {"started": len(pool.snowpark.state.started)}
+
+    def name_of(self, identifier: str) -> str:
+        return identifier
+
+    async def make_unstarted(self, pool: Pool, worker: Any, run: FlowRun) -> None:
+        """The worker dies while the image is pulled; it is there when the next one has asked, too."""
+        server, configuration = pool.snowpark, pool.configure(run)
+        server.pull_seconds = None
+        service = worker.job_service(configuration)
+        name = configuration.service_name
+        await service._execute(await service._located(name), configuration.job_request(name, SPCSWorkerSettings()), run)
+
+        async def pull() -> None:
+            await until(lambda: server.count("EXECUTE JOB SERVICE") == 2, "the second worker's try")
+            server.jobs[0].start()
+
+        self.pulling = asyncio.create_task(pull())
+
+    def refuse_deletion(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        pool.snowpark.deny("DROP SERVICE")
+        return lambda: pool.snowpark.state.denied.discard("DROP SERVICE")
+
+
+async def test_a_job_that_a_run_names_by_its_name_alone_is_looked_after(pool: Pool, server: Snowpark) -> None:
+    """As older runs have it."""
+    server.default_place = ("FLOWS", "RUNS")
+    run = await pool.new_run(**{**pool.variables, "service_database": None, "service_schema": None})
+    started: Any = Started()
     async with pool.worker() as worker:
-        task = asyncio.create_task(worker.run(run, configuration, started))  # type: ignore[arg-type]
+        task = asyncio.create_task(worker.run(run, pool.configure(run, command=LONG), started))
         await until(lambda: started.identifier, "a job that has been started")
         task.cancel()
         await asyncio.wait([task])
-    return started.identifier
-
-
-@pytest.mark.parametrize("form", ["whole name", "name alone, as older runs have it"])
-async def test_a_run_whose_worker_died_is_looked_after_by_the_next(pool: Pool, server: Snowpark, form: str) -> None:
-    variables = pool.variables
-    if form != "whole name":
-        variables.update(service_database=None, service_schema=None)
-        server.default_place = ("FLOWS", "RUNS")
-    run = await pool.new_run(**variables)
-    identifier = await _started(pool, run)
     async with get_client() as client:
-        short = identifier if form == "whole name" else identifier.rpartition(".")[2]
-        await client.update_flow_run(run.id, infrastructure_pid=short)
+        await client.update_flow_run(run.id, infrastructure_pid=started.identifier.rpartition(".")[2])
         await client.set_flow_run_state(run.id, Running(), force=True)
     async with pool.worker(limit=1) as worker:
         await JobReconciliation(worker, worker.job_runs).reconcile()
@@ -73,77 +126,16 @@ async def test_a_run_whose_worker_died_is_looked_after_by_the_next(pool: Pool, s
     assert len(server.state.started) == 1
 
 
-async def test_a_run_without_an_identifier_finds_its_job_by_its_name(pool: Pool, server: Snowpark) -> None:
-    run = await pool.new_run(**pool.variables)
-    identifier = await _started(pool, run)
-    async with get_client() as client, pool.worker() as worker:
-        await JobReconciliation(worker, worker.job_runs).reconcile()
-        assert (await client.read_flow_run(run.id)).infrastructure_pid == identifier
-        server.alive[0].kill()
-        await until(lambda: not server.jobs, "the drop")
-    assert len(server.state.started) == 1
-
-
-async def test_a_run_that_never_got_a_job_is_submitted_again(pool: Pool, server: Snowpark) -> None:
-    await pool.new_run(**pool.variables, command=exits(0))
-    async with pool.worker() as worker:
-        await JobReconciliation(worker, worker.job_runs).reconcile()
-        await until(lambda: server.state.started, "a job")
-        await until(lambda: not server.jobs, "the drop")
-
-
-async def test_a_run_whose_worker_died_while_the_image_was_pulled_gets_no_second_job(
-    pool: Pool, server: Snowpark
-) -> None:
-    server.pull_seconds = None
-    run = await pool.new_run(**pool.variables, command=exits(0))
-    configuration = pool.configure(run)
-    async with pool.worker() as worker:
-        service: Any = worker.job_service(configuration)
-        from prefect_snowflake.experimental.workers.settings import SPCSWorkerSettings
-
-        name = configuration.service_name
-        request = configuration.job_request(name, SPCSWorkerSettings())
-        await service._execute(await service._located(name), request, run)
-        task = asyncio.create_task(JobReconciliation(worker, worker.job_runs).reconcile())
-        await until(lambda: server.count("EXECUTE JOB SERVICE") == 2, "the second worker's try")
-        server.jobs[0].start()
-        await task
-        await until(lambda: not server.jobs, "the drop")
-    assert len(server.state.started) == 1
-
-
 # Sweep
 
 
-async def _sweep(pool: Pool, after: timedelta = timedelta(hours=2)) -> None:
-    async with pool.worker() as worker:
-        worker.job_runs.service_of(pool.configure(await pool.new_run()))
-        await JobSweep(worker, worker.job_runs, now=lambda: datetime.now(timezone.utc) + after).sweep()
-
-
-async def test_jobs_of_runs_that_are_over_are_swept(pool: Pool, server: Snowpark) -> None:
+async def test_services_without_labels_are_not_swept(pool: Pool, server: Snowpark) -> None:
     run = await pool.new_run()
-    await _started(pool, run)
-    async with get_client() as client:
-        await client.set_flow_run_state(run.id, Completed(), force=True)
-    await _sweep(pool, timedelta(0))
-    assert len(server.jobs) == 1
-    await _sweep(pool)
-    assert server.jobs == []
-    assert server.alive == []
-
-
-@pytest.mark.parametrize("whose", ["another pool's", "made to stay", "without labels"])
-async def test_jobs_that_are_not_to_be_swept_stay(pool: Pool, server: Snowpark, whose: str) -> None:
-    owner = Pool(server) if whose == "another pool's" else pool
-    run = await owner.new_run()
-    await _started(owner, run, keep_service=whose == "made to stay")
-    if whose == "without labels":
+    async with get_client() as client, pool.worker() as worker:
+        await worker.run(run, pool.configure(run, keep_service=True))
         server.jobs[0].options["COMMENT"] = "a service of ours"
-    async with get_client() as client:
         await client.set_flow_run_state(run.id, Completed(), force=True)
-    await _sweep(pool)
+        await JobSweep(worker, worker.job_runs, now=later(hours=2)).sweep()
     assert len(server.jobs) == 1
 
 

@@ -15,10 +15,11 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from prefect.logging import get_logger
 
@@ -26,6 +27,9 @@ from prefect_integration_kit._archives import BundleRefused, names_content, unpa
 from prefect_integration_kit._requirements import unmet
 from prefect_integration_kit.files import complete_or_absent
 from prefect_integration_kit.paths import PathEscapes, local_target
+
+if TYPE_CHECKING:
+    from prefect_integration_kit.sdk_errors import TranslatedError
 
 __all__ = [
     "DIGEST",
@@ -36,6 +40,8 @@ __all__ = [
     "bundle_key",
     "download_bundle",
     "execute_stored_bundle",
+    "refused_as",
+    "sha256_of",
     "upload_bundle",
 ]
 
@@ -106,7 +112,7 @@ def upload_bundle(store: BundleStore, source: str | Path, key: str | None = None
     if not path.is_file():
         raise BundleFileNotFound(f"Bundle file {str(source)!r} does not exist or is no file. Check the path.")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    store.put(path, key, {DIGEST: _digest(path), PYTHON: python})
+    store.put(path, key, {DIGEST: sha256_of(path), PYTHON: python})
     return key
 
 
@@ -167,6 +173,23 @@ def execute_stored_bundle(store: BundleStore, key: str, *, delete: Callable[[str
     _delete_if_ended(bundle, delete, bundle_key(key), store)
 
 
+@contextmanager
+def refused_as(error: type[TranslatedError], url: str) -> Generator[None, None, None]:
+    """Raise what is refused as a package's own error.
+
+    Args:
+        error: Its class.
+        url: URL of the bundle, which is the error's subject.
+
+    Raises:
+        TranslatedError: If the content is refused; it is of the class given.
+    """
+    try:
+        yield
+    except BundleRefused as exc:
+        raise error(str(exc), subject=url) from exc
+
+
 def _fetch_files(store: BundleStore, key: str, folder: Path) -> None:
     subject = store.url(key)
     archive, metadata = _download(store, key, folder)
@@ -188,7 +211,7 @@ def _download(store: BundleStore, key: str, folder: Path) -> tuple[Path, Mapping
         expected = metadata.get(DIGEST)
         if expected is None:
             logger.info("%s has no digest of ours to compare it with.", store.url(key))
-        elif (found := _digest(part)) != expected:
+        elif (found := sha256_of(part)) != expected:
             raise BundleRefused(
                 f"{store.url(key)} is not what was uploaded: its SHA-256 is {found}, and {expected} was stored with "
                 "it. Nothing of it was run. Submit the flow run again; if this comes back, look at who writes to the "
@@ -197,7 +220,8 @@ def _download(store: BundleStore, key: str, folder: Path) -> tuple[Path, Mapping
     return target, metadata
 
 
-def _digest(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Compute what `DIGEST` is, of a file, in bounded memory."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1024 * 1024):

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from prefect.workers.base import BaseWorker
 
 P = ParamSpec("P")
+"""Parameters of the flow."""
+
 R = TypeVar("R")
+"""What the flow returns."""
 
 
 def bind(

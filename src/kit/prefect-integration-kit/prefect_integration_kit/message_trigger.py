@@ -107,6 +107,9 @@ class MessageSource(ABC, Generic[M]):
     def keep(self, messages: Sequence[M]) -> None:
         """Keep messages that are being worked on from others for `lease_seconds` and more."""
 
+    async def close(self) -> None:
+        """Give back what is still held, and close what was opened; nothing is received any more."""
+
     async def in_thread(self, call: Callable[[], V], *, waits: bool = False) -> V:
         """Make a request in a thread: one of Prefect's, unless a package has a pool of its own for requests.
 

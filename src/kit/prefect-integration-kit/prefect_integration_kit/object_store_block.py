@@ -22,7 +22,7 @@ from prefect_integration_kit.syncing import SyncSummary
 from prefect_integration_kit.waiting import apoll, poll
 
 if TYPE_CHECKING:
-    from logging import Logger, LoggerAdapter
+    from .logs import Log
 
 
 def absolute(path: str | Path) -> Path:
@@ -39,7 +39,7 @@ class ObjectStoreBlock(ABC, Generic[Options]):
     if TYPE_CHECKING:
 
         @property
-        def logger(self) -> Logger | LoggerAdapter[Logger]:
+        def logger(self) -> Log:
             """The block's logger, which Prefect gives it."""
             ...
 

@@ -79,6 +79,23 @@ def _combined(own: type[TranslatedError], sdk: type[BaseException]) -> type[Tran
         return own
 
 
+def standing_for(own: type[Own], exc: BaseException, message: str, *, subject: str, **attributes: Any) -> Own:
+    """Make the error that stands for an SDK's exception: of both classes, with the attributes of both.
+
+    Args:
+        own: A class of the package.
+        exc: The SDK's exception. Where both have an attribute, that of the package counts.
+        message: The thing, what is wrong, and the remedy.
+        subject: What the work was about.
+        **attributes: Further arguments of the package's class.
+    """
+    make: Callable[..., Own] = combined(own, type(exc))
+    error = make(message, subject=subject, **attributes)
+    for name, value in vars(exc).items():
+        vars(error).setdefault(name, value)
+    return error
+
+
 def _importable_parts(
     cls: type[TranslatedError], sdk: type[BaseException] | None
 ) -> tuple[type[TranslatedError], type[BaseException] | None]:

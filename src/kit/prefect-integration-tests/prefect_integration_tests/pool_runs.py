@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from prefect import get_client
+from prefect import flow, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.states import Pending, Scheduled
 
@@ -14,6 +17,57 @@ from prefect_integration_kit.waiting import apoll
 if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.schemas.objects import FlowRun, State
+    from prefect.workers.base import BaseWorker
+
+    W = TypeVar("W", bound=BaseWorker[Any, Any, Any])
+else:
+    W = TypeVar("W")
+
+
+@flow
+def nothing() -> None:
+    """A flow that is never called: what its runs run in is played, or runs other commands."""
+
+
+class NewPool(ABC, Generic[W]):
+    """A new work pool of the test server, for one worker.
+
+    Args:
+        worker_class: The worker.
+    """
+
+    def __init__(self, worker_class: type[W]) -> None:
+        self.worker_class = worker_class
+        self.name = f"{worker_class.type}-{uuid.uuid4().hex[:8]}"
+        self.template: dict[str, Any] = worker_class.get_default_base_job_template()
+        with get_client(sync_client=True) as client:
+            client.create_work_pool(
+                WorkPoolCreate(name=self.name, type=worker_class.type, base_job_template=self.template)
+            )
+            self.work_pool = client.read_work_pool(self.name)
+
+    def worker(self, **options: Any) -> W:
+        """Make a worker of the pool."""
+        return self.worker_class(work_pool_name=self.name, **options)
+
+    async def new_run(self, state: State[Any] | None = None, **variables: Any) -> FlowRun:
+        """Make a run as a worker has it in hand, with job variables of its own."""
+        return await new_run(nothing, self.name, state, **variables)
+
+    @abstractmethod
+    def configured(self, **variables: Any) -> Any:
+        """Make a configuration that leads to the service under test, before it is prepared for a run."""
+
+    def configure(self, run: FlowRun, **variables: Any) -> Any:
+        """Make the configuration of a run, prepared for it."""
+        configuration = self.configured(**variables)
+        configuration.prepare_for_flow_run(run, work_pool=self.work_pool)
+        return configuration
+
+    async def submit(self, worker: W, **variables: Any) -> Any:
+        """Run a new flow run to its end; give it and what the worker says of it."""
+        run = await self.new_run()
+        return run, await worker.run(run, self.configure(run, **variables))
 
 
 async def new_run(flow: Flow[Any, Any], pool: str, state: State[Any] | None = None, **job_variables: Any) -> FlowRun:

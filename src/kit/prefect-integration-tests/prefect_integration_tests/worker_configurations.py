@@ -34,6 +34,21 @@ def configured(
         pool: Its work pool.
         variables: Values for the base job template; blocks stand for themselves.
     """
+    configuration = unprepared(worker, variables)
+    configuration.prepare_for_flow_run(run, work_pool=pool, worker_name="worker")
+    return configuration
+
+
+def unprepared(
+    worker: type[BaseWorker[Any, Any, Any]], variables: Mapping[str, Any], job: Mapping[str, Any] | None = None
+) -> Any:
+    """Make a configuration as the base job template makes it, before it is prepared for a run.
+
+    Args:
+        worker: The worker.
+        variables: Values for the base job template; blocks stand for themselves.
+        job: Parts of the template's job to replace.
+    """
     from prefect.utilities.templating import apply_values
 
     template = worker.get_default_base_job_template()
@@ -42,11 +57,9 @@ def configured(
         for name, schema in template["variables"]["properties"].items()
         if schema.get("default") is not None
     }
-    rendered: Any = apply_values(template["job_configuration"], {**defaults, **variables})
+    rendered: Any = apply_values({**template["job_configuration"], **(job or {})}, {**defaults, **variables})
     make: Any = worker.job_configuration  # pyright: ignore[reportGeneralTypeIssues]
-    configuration = make(**rendered)
-    configuration.prepare_for_flow_run(run, work_pool=pool, worker_name="worker")
-    return configuration
+    return make(**rendered)
 
 
 def places_of(text: str, value: Any, path: str = "") -> Iterator[str]:

@@ -7,7 +7,6 @@ that is only the net below them and seldom done.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +24,8 @@ from .calls import in_thread, open_client
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+
+    from prefect_integration_kit.logs import Log
 
     from ..credentials import AwsCredentials
     from ..settings import EcsWorkerSettings
@@ -131,7 +132,7 @@ class TaskWatch:
         prefect: Callable[[], PrefectClient],
         on_end: Callable[[UUID], None],
         events_are_coming: Callable[[], bool],
-        logger: logging.Logger | logging.LoggerAdapter[Any],
+        logger: Log,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._settings = settings

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-import anyio
+from typing import Any, ClassVar, Literal
 
 from prefect_integration_kit.dispatch import async_dispatch
 from prefect_integration_kit.health import Health
-from prefect_integration_kit.message_actions import (
-    Action,
-    EmitEvent,
-    ParameterMap,
-    StartRun,
-    make_parameters,
-    problems_of,
-)
-from prefect_integration_kit.message_trigger import Runs, TriggerCounts, TriggerRun
-from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
+from prefect_integration_kit.message_actions import ParameterMap
+from prefect_integration_kit.message_trigger import TriggerCounts
+from prefect_integration_kit.triggers import EmitsEvents, StartsRuns, Trigger
 
 from ..errors import AzureInvalidRequest
 from .connection import MAX_WAIT_SECONDS, Entity, Receiver
@@ -28,34 +17,11 @@ from .credentials import AzureServiceBusCredentials
 from .messages import ServiceBusMessage
 from .source import ServiceBusSource
 
-if TYPE_CHECKING:
-    from prefect.client.orchestration import PrefectClient
 
-
-async def act_on_messages(
-    receiver: Receiver,
-    action: Action[ServiceBusMessage],
-    *,
-    concurrency: int,
-    wait_seconds: float,
-    max_backoff_seconds: float,
-    until_empty: bool,
-    clock: Clock,
-    runs: Runs[ServiceBusMessage] | None = None,
-) -> TriggerCounts:
-    """Receive and act, until stopped or there is nothing more; what is not settled by then is given back."""
-    source = ServiceBusSource(receiver, wait_seconds, clock)
-    try:
-        run = TriggerRun(source, action, concurrency=concurrency, max_backoff_seconds=max_backoff_seconds, clock=clock)
-        # One without a run is false.
-        return await (Runs() if runs is None else runs).run(run, until_empty=until_empty)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await source.close()
-
-
-class ServiceBusTrigger(ABC):
+class ServiceBusTrigger(Trigger[ServiceBusMessage]):
     """What triggers on Service Bus have in common."""
+
+    _key: ClassVar[str] = "servicebus"
 
     def __init__(
         self,
@@ -66,14 +32,12 @@ class ServiceBusTrigger(ABC):
         max_backoff_seconds: float,
         problems: list[str],
     ) -> None:
+        super().__init__(
+            f"Trigger of {entity.subject}", concurrency=concurrency, max_backoff_seconds=max_backoff_seconds
+        )
         self._entity = entity
         self._credentials = credentials
-        self._concurrency = concurrency
         self._wait_seconds = wait_seconds
-        self._max_backoff_seconds = max_backoff_seconds
-        self._clock: Clock = SYSTEM_CLOCK
-        self._runs: Runs[ServiceBusMessage] = Runs()
-        self._subject = f"Trigger of {entity.subject}"
         entity.check()
         if concurrency < 1:
             problems.append(f"concurrency is {concurrency}; it must be at least 1")
@@ -84,25 +48,12 @@ class ServiceBusTrigger(ABC):
         if problems:
             raise AzureInvalidRequest(f"{self._subject}: {problems[0]}.", subject=self._subject)
 
-    @abstractmethod
-    def _action(self, client: PrefectClient) -> Action[ServiceBusMessage]:
-        """What is done with each message."""
+    def _source(self) -> ServiceBusSource:
+        return ServiceBusSource(Receiver(self._credentials, self._entity), self._wait_seconds, self._clock)
 
     async def run(self, until_empty: bool = False) -> TriggerCounts:
         """Async form of `serve`. It handles no signals: cancel it, or call `stop`."""
-        from prefect.client.orchestration import get_client
-
-        async with get_client() as client:
-            return await act_on_messages(
-                Receiver(self._credentials, self._entity),
-                self._action(client),
-                concurrency=self._concurrency,
-                wait_seconds=self._wait_seconds,
-                max_backoff_seconds=self._max_backoff_seconds,
-                until_empty=until_empty,
-                clock=self._clock,
-                runs=self._runs,
-            )
+        return await self._run(until_empty)
 
     @async_dispatch(run)
     def serve(self, until_empty: bool = False) -> TriggerCounts:
@@ -123,11 +74,7 @@ class ServiceBusTrigger(ABC):
             LookupError: If Prefect has no such deployment.
             ImportError: If azure-servicebus is not installed; it names the extra to install.
         """
-        return asyncio.run(self._runs.until_told(self.run(until_empty)))
-
-    def stop(self) -> None:
-        """Let `run` and `serve` return when what is under way is finished; any thread may call it."""
-        self._runs.stop()
+        return self._serve(until_empty)
 
     def health(self) -> Health:
         """Say whether the trigger receives and acts; any thread may call it, such as one that answers probes.
@@ -139,7 +86,7 @@ class ServiceBusTrigger(ABC):
         return self._runs.health
 
 
-class ServiceBusFlowTrigger(ServiceBusTrigger):
+class ServiceBusFlowTrigger(StartsRuns[ServiceBusMessage], ServiceBusTrigger):
     """Start a run of a deployment for each message of a queue, or of a subscription to a topic.
 
     A message is taken from the queue after its flow run was created, never before. The run's idempotency key is made of
@@ -202,18 +149,9 @@ class ServiceBusFlowTrigger(ServiceBusTrigger):
         Raises:
             AzureInvalidRequest: If an argument makes no sense.
         """
-        self._deployment = deployment
-        self._parameters = parameters
-        self._body_format = body_format
-        self._tags = tuple(tags)
-        problems = problems_of(parameters, body_format, deployment)
+        problems = self._describe_runs(deployment, parameters, body_format, tags)
         entity = Entity(queue, subscription)
         super().__init__(entity, credentials, concurrency, wait_seconds, max_backoff_seconds, problems)
-
-    def _action(self, client: PrefectClient) -> Action[ServiceBusMessage]:
-        return StartRun(
-            client, self._subject, "servicebus", self._deployment, self._parameters, self._body_format, self._tags
-        )
 
     def flow_parameters(self, message: ServiceBusMessage) -> dict[str, Any]:
         """Make the parameters of the flow run for a message, as the trigger does.
@@ -224,10 +162,10 @@ class ServiceBusFlowTrigger(ServiceBusTrigger):
         Raises:
             ValueError: If no parameters can be made of it. The error says why, and quotes no value of the message.
         """
-        return make_parameters(message, self._parameters, self._body_format)
+        return self._parameters_of(message)
 
 
-class ServiceBusEventTrigger(ServiceBusTrigger):
+class ServiceBusEventTrigger(EmitsEvents[ServiceBusMessage], ServiceBusTrigger):
     """Emit an event of Prefect for each message of a queue or a subscription, for automations to react to.
 
     A message is taken after Prefect has taken the event, never before. The event's ID is made of the message, so one
@@ -282,17 +220,9 @@ class ServiceBusEventTrigger(ServiceBusTrigger):
         Raises:
             AzureInvalidRequest: If an argument makes no sense.
         """
-        self._event = event
-        self._resource = resource
-        self._body_format = body_format
-        problems = problems_of(None, body_format, None)
-        if not event:
-            problems.append("event is empty; give the name of the events, or a function")
+        problems = self._describe_events(event, resource, body_format)
         entity = Entity(queue, subscription)
         super().__init__(entity, credentials, concurrency, wait_seconds, max_backoff_seconds, problems)
-
-    def _action(self, client: PrefectClient) -> Action[ServiceBusMessage]:
-        return EmitEvent(client, "servicebus", self.event_fields)
 
     def event_fields(self, message: ServiceBusMessage) -> dict[str, Any]:
         """Make the event for a message, as the trigger does.
@@ -306,23 +236,16 @@ class ServiceBusEventTrigger(ServiceBusTrigger):
         Raises:
             ValueError: If no event can be made of it.
         """
-        if self._resource is not None:
-            resource = dict(self._resource(message))
-        else:
-            name = "/".join(part for part in (self._entity.name, self._entity.subscription) if part)
-            resource = {"prefect.resource.id": f"azure.servicebus.{name}", "prefect.resource.name": name}
-        payload = {
-            "message_id": message.message_id,
+        name = "/".join(part for part in (self._entity.name, self._entity.subscription) if part)
+        resource = {"prefect.resource.id": f"azure.servicebus.{name}", "prefect.resource.name": name}
+        details = {
             "properties": {name: _as_json(value) for name, value in message.properties.items()},
-            "body": message.json() if self._body_format == "json" else message.body,
             "subject": message.subject,
             "correlation_id": message.correlation_id,
             "sequence_number": message.sequence_number,
             "enqueued_at": message.enqueued_at.isoformat() if message.enqueued_at else None,
         }
-        name = self._event if isinstance(self._event, str) else self._event(message)
-        fields: dict[str, Any] = {"event": name, "resource": resource, "payload": payload}
-        return {**fields, "occurred": message.enqueued_at} if message.enqueued_at else fields
+        return self._fields_of(message, resource, details, message.enqueued_at)
 
 
 def _as_json(value: Any) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from prefect_azure._blob.objects import AzureBlobs
 from prefect_azure._blob.options import TransferOptions
 from prefect_azure.credentials import AzureBlobStorageCredentials
-from prefect_azure.errors import AzureBundleRefused, AzurePreconditionFailed
-from prefect_integration_kit.bundles import DIGEST, BundleRefused
+from prefect_azure.errors import AzurePreconditionFailed
+from prefect_integration_kit.bundles import DIGEST, sha256_of
 from prefect_integration_kit.waiting import Backoff, retry
 
 if TYPE_CHECKING:
@@ -77,34 +75,10 @@ class BlobBundleStore:
         metadata: Mapping[str, str] = {}
         for _ in range(_READS):
             metadata = retry(read, is_transient=lambda exc: isinstance(exc, AzurePreconditionFailed), backoff=_REPLACED)
-            if metadata.get(DIGEST) in (None, _digest(target)):
+            if metadata.get(DIGEST) in (None, sha256_of(target)):
                 break
         return metadata
 
     def delete(self, key: str) -> None:
         """Delete a blob; one that is gone already is no failure."""
         self.blobs.delete(key)
-
-
-@contextmanager
-def refusals(url: str) -> Generator[None, None, None]:
-    """Raise what the kit refuses as this package's error.
-
-    Args:
-        url: URL of the bundle.
-
-    Raises:
-        AzureBundleRefused: If the content is refused.
-    """
-    try:
-        yield
-    except BundleRefused as exc:
-        raise AzureBundleRefused(str(exc), subject=url) from exc
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1024 * 1024):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -14,7 +14,9 @@ from prefect.logging import get_logger
 
 from prefect_azure.bundles._command import plain_errors, step_parser
 from prefect_azure.credentials import AzureBlobStorageCredentials
-from prefect_integration_kit.bundles import execute_stored_bundle
+from prefect_azure.errors import AzureBundleRefused
+from prefect_integration_kit.bundle_commands import add_deletion_option
+from prefect_integration_kit.bundles import execute_stored_bundle, refused_as
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread
 
 __all__ = ["AzureBlobStorageCredentials", "execute_bundle_from_azure_blob_storage", "logger", "main"]
@@ -24,11 +26,11 @@ logger: logging.Logger = get_logger("prefect_azure.bundles.execute")  # `__name_
 
 
 def _execute(container: str, key: str, block_name: str, delete_after_run: bool) -> None:
-    from prefect_azure.bundles._store import BlobBundleStore, refusals
+    from prefect_azure.bundles._store import BlobBundleStore
 
     store = BlobBundleStore.open(container, block_name)
     logger.debug("Fetching bundle %s", store.url(key))
-    with refusals(store.url(key)):
+    with refused_as(AzureBundleRefused, store.url(key)):
         execute_stored_bundle(store, key, delete=store.delete if delete_after_run else None)
 
 
@@ -72,12 +74,7 @@ def main() -> None:
         SystemExit: With 2 for a wrong command line, and 1 when there is no such bundle or it is refused.
     """
     parser = step_parser("prefect_azure.bundles.execute", "Run the flow of a bundle from Azure Blob Storage.")
-    parser.add_argument(
-        "--delete-after-run",
-        choices=["true", "false"],  # Prefect writes each option with a value
-        default="false",
-        help="whether to delete the bundle once the run has ended",
-    )
+    add_deletion_option(parser)
     given = parser.parse_args()
     with plain_errors():
         _execute(

@@ -27,6 +27,8 @@ from ._manifest import DbtNode, Manifest, through_ephemeral
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
 
+    from prefect_integration_kit.logs import Log
+
 MATERIALIZED_TYPES = frozenset({"model", "seed", "snapshot"})
 """Types of nodes that dbt makes: an event says that the asset was materialized."""
 
@@ -88,7 +90,7 @@ class AssetRecorder:
         include_compiled_code: bool = False,
         checks: bool = False,
         enabled_by_default: bool = True,
-        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        logger: Log | None = None,
     ) -> None:
         """Bind the recorder to the flow run or task run that it is made in.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
@@ -37,6 +36,8 @@ from ._waves import Order, plan
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
 
+    from prefect_integration_kit.logs import Log
+
     from ._executor import DbtExecutor
     from .orchestrator import PrefectDbtOrchestrator
     from .settings import PrefectDbtSettings
@@ -58,7 +59,7 @@ class Build:
         self.options = options
         self.hooks = hooks
         self.scope = RunScope.current()
-        self.logger: logging.Logger | logging.LoggerAdapter[Any] = self.scope.logger
+        self.logger: Log = self.scope.logger
         self.tracker = NodeTaskTracker()
         self.logs = RunLogs(self.scope)
         self.runs = NodeRuns(self.scope, self.tracker, self.logs)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
 
 
 class Guard:
     """Logs what goes wrong, once for each kind, and lets the work go on."""
 
-    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    def __init__(self, logger: Log) -> None:
         """Log to `logger`."""
         self._logger = logger
         self._seen: set[tuple[str, type[BaseException]]] = set()

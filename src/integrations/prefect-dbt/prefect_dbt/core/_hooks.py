@@ -10,7 +10,10 @@ import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+
+if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
 
 DbtHookEvent = Literal["on_run_start", "on_run_end", "post_model"]
 """When a hook is called: by the name of the decorator."""
@@ -121,7 +124,7 @@ class Hooks:
         context: DbtHookContext,
         *,
         resolve: SelectorResolver | None = None,
-        logger: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        logger: Log | None = None,
     ) -> None:
         """Call the hooks on an event. Nothing is raised but what ends the run.
 

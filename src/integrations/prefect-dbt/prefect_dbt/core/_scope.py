@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing_extensions import ParamSpec
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
+
+    from prefect_integration_kit.logs import Log
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class RunScope:
     """
 
     context: Context
-    logger: logging.Logger | logging.LoggerAdapter[Any]
+    logger: Log
     flow_run_id: UUID | None = None
     flow_run_name: str = "<unknown>"
     flow_name: str = "<unknown>"
@@ -51,7 +52,7 @@ class RunScope:
     def current(cls) -> RunScope:
         """Read the scope from the context that calls."""
         try:
-            logger: logging.Logger | logging.LoggerAdapter[Any] = get_run_logger()
+            logger: Log = get_run_logger()
         except MissingContextError:
             logger = get_logger("dbt")
         flow_context, task_context = FlowRunContext.get(), TaskRunContext.get()

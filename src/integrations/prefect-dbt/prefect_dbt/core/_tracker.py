@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
 
 UNENDED = "cancelled"
 """The status of a node that dbt began and never ended."""
@@ -38,7 +40,7 @@ class NodeTaskTracker:
         """
         self._keeps_results = keep_results
         self._nodes: dict[str, _Tracked] = {}
-        self._loggers: dict[str, logging.Logger | logging.LoggerAdapter[Any]] = {}
+        self._loggers: dict[str, Log] = {}
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -123,12 +125,12 @@ class NodeTaskTracker:
         with self._changed:
             return node_id in self._nodes and self._nodes[node_id].status is None
 
-    def set_task_logger(self, node_id: str, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    def set_task_logger(self, node_id: str, logger: Log) -> None:
         """Set the logger of the task run that stands for a node."""
         with self._changed:
             self._loggers[node_id] = logger
 
-    def get_task_logger(self, node_id: str) -> logging.Logger | logging.LoggerAdapter[Any] | None:
+    def get_task_logger(self, node_id: str) -> Log | None:
         """Return the logger of the task run that stands for a node; `None` if none was set."""
         with self._changed:
             return self._loggers.get(node_id)

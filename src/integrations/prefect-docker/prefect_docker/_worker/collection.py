@@ -109,7 +109,7 @@ class Collection:
     async def _collect_on(self, engine: Engine) -> None:
         pool = f"{names.WORK_POOL_NAME}={self._worker.work_pool.name}"
         ended = await engine.list([names.FLOW_RUN_ID, pool], ("exited", "dead"))
-        busy = {container.container_id for container in self._runs.running.values()}
+        busy = {item.container.container_id for item in self._runs.running.values()}
         remains = await self._remains(engine, [item for item in ended if str(item["Id"]) not in busy])
         chosen = to_remove(remains, self._runs.settings, self._now())
         unwanted = [item.container_id for item in chosen]

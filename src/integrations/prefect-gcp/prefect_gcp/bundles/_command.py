@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from argparse import ArgumentParser
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from prefect_gcp.errors import GcpError
+from prefect_integration_kit import bundle_commands
 
 
 def step_parser(module: str, description: str) -> ArgumentParser:
@@ -18,14 +17,12 @@ def step_parser(module: str, description: str) -> ArgumentParser:
         module: The module that is run.
         description: What it does.
     """
-    parser = ArgumentParser(prog=f"python -m {module}", description=description, allow_abbrev=False)
-    parser.add_argument("--bucket", required=True, help="name of the bucket")
-    parser.add_argument("--key", required=True, help="key of the bundle in the bucket")
-    parser.add_argument(
-        "--gcp-credentials-block-name",
-        help="name of a GCP Credentials block; without it Application Default Credentials are used",
+    return bundle_commands.step_parser(
+        module,
+        description,
+        credentials_option="--gcp-credentials-block-name",
+        credentials_help="name of a GCP Credentials block; without it Application Default Credentials are used",
     )
-    return parser
 
 
 def ignore_warnings_of_age() -> None:
@@ -33,13 +30,6 @@ def ignore_warnings_of_age() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"google\.")
 
 
-@contextmanager
-def plain_errors() -> Generator[None, None, None]:
-    """End the program with status 1 and one line on what failed.
-
-    Prefect makes the message of a failed submission of all that the upload step prints to standard error.
-    """
-    try:
-        yield
-    except (GcpError, ValueError) as exc:
-        sys.exit(f"{type(exc).__name__}: {exc}")
+def plain_errors() -> AbstractContextManager[None]:
+    """End the program with status 1 and one line on what failed."""
+    return bundle_commands.plain_errors(GcpError)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_gcp._storage.objects import GcsObjects
 from prefect_gcp._storage.options import MULTIPART_BYTES, UPLOAD_CHUNK_BYTES, once_more
 from prefect_gcp.credentials import GcpCredentials
-from prefect_gcp.errors import GcpBundleRefused, GcpPreconditionFailed
-from prefect_integration_kit.bundles import BundleRefused
+from prefect_gcp.errors import GcpPreconditionFailed
 from prefect_integration_kit.waiting import Backoff, retry
 
 if TYPE_CHECKING:
@@ -90,19 +88,3 @@ class GcsBundleStore:
     def delete(self, key: str) -> None:
         """Delete an object; one that is gone already is no failure."""
         self.objects.delete(key)
-
-
-@contextmanager
-def refusals(url: str) -> Generator[None, None, None]:
-    """Raise what the kit refuses as this package's error.
-
-    Args:
-        url: URL of the bundle.
-
-    Raises:
-        GcpBundleRefused: If the content is refused.
-    """
-    try:
-        yield
-    except BundleRefused as exc:
-        raise GcpBundleRefused(str(exc), subject=url) from exc

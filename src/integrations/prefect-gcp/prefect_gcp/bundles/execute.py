@@ -12,9 +12,11 @@ import logging
 from prefect.logging import get_logger
 
 from prefect_gcp.bundles._command import ignore_warnings_of_age, plain_errors, step_parser
-from prefect_gcp.bundles._store import GcsBundleStore, refusals
+from prefect_gcp.bundles._store import GcsBundleStore
 from prefect_gcp.credentials import GcpCredentials
-from prefect_integration_kit.bundles import execute_stored_bundle
+from prefect_gcp.errors import GcpBundleRefused
+from prefect_integration_kit.bundle_commands import add_deletion_option
+from prefect_integration_kit.bundles import execute_stored_bundle, refused_as
 
 __all__ = ["GcpCredentials", "execute_bundle_from_gcs", "logger", "main"]
 
@@ -52,7 +54,7 @@ def execute_bundle_from_gcs(
     """
     store = GcsBundleStore.open(bucket, gcp_credentials_block_name)
     logger.debug("Fetching bundle %s", store.url(key))
-    with refusals(store.url(key)):
+    with refused_as(GcpBundleRefused, store.url(key)):
         execute_stored_bundle(store, key, delete=store.delete if delete_after_run else None)
 
 
@@ -63,12 +65,7 @@ def main() -> None:
         SystemExit: With 2 for a wrong command line, and 1 when there is no such bundle or it is refused.
     """
     parser = step_parser("prefect_gcp.bundles.execute", "Run the flow of a bundle from Cloud Storage.")
-    parser.add_argument(
-        "--delete-after-run",
-        choices=["true", "false"],  # Prefect writes each option with a value
-        default="false",
-        help="whether to delete the bundle once the run has ended",
-    )
+    add_deletion_option(parser)
     given = parser.parse_args()
     ignore_warnings_of_age()
     with plain_errors():

@@ -7,13 +7,16 @@ import heapq
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock
 
 from .records import Record
+
+if TYPE_CHECKING:
+    from prefect_integration_kit.logs import Log
 
 BACKOFF = Backoff(initial_seconds=2.0, maximum_seconds=120.0)
 _TICK_SECONDS = 1.0
@@ -35,7 +38,7 @@ class Rounds:
         self,
         keep: Callable[[Record], Awaitable[float | None]],
         finish: Callable[[Record], None],
-        logger: logging.Logger | logging.LoggerAdapter[Any],
+        logger: Log,
         *,
         concurrency: int,
         clock: Clock = SYSTEM_CLOCK,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import KubernetesError
 
 if TYPE_CHECKING:
-    import logging
+    from prefect_integration_kit.logs import Log
 
     from .cluster import Cluster
 
@@ -29,9 +29,7 @@ class OwnPod:
         """Name of the pod's namespace; `None` when the worker runs in no pod."""
         return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.is_file() else None
 
-    async def references(
-        self, cluster: Cluster, logger: logging.Logger | logging.LoggerAdapter[Any]
-    ) -> dict[str, dict[str, Any]]:
+    async def references(self, cluster: Cluster, logger: Log) -> dict[str, dict[str, Any]]:
         """Say which variables come from Secrets, and what their `valueFrom` says.
 
         Args:

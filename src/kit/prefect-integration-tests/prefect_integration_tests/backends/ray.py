@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from .processes import HOST, LocalServer, accepts_connections, free_port
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -145,6 +148,18 @@ class RayCluster:
         """
         self._nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
+
+    @contextmanager
+    def client_server(self) -> Generator[int, None, None]:
+        """Serve addresses that begin with `ray://` while the block lasts (about 4 s), and yield the port.
+
+        All clients share one process, which suffices for a test.
+        """
+        port = free_port()
+        argv = [sys.executable, "-m", "ray.util.client.server", "--mode=legacy", f"--address={self.address}"]
+        argv += [f"--host={HOST}", f"--port={port}"]
+        with LocalServer(argv, lambda: accepts_connections(port), name="ray-client-server", env=_ENVIRONMENT):
+            yield port
 
     def stop(self) -> None:
         """Close the connection, and end all nodes."""
