@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
     from prefect_integration_tests.backends.bigquery import BigQueryFront, BigQueryServer
     from prefect_integration_tests.backends.gcs import FakeGcs, GcsFront
     from prefect_integration_tests.backends.google_identity import GoogleIdentity
+
+
+if find_spec("bqemulator") is None:  # it needs Python 3.11
+
+    @pytest.fixture(scope="session")
+    def bigquery_server() -> None:
+        """Skip what needs BigQuery."""
+        pytest.skip("bqemulator is not installed; it needs Python 3.11.")
+
+    @pytest.fixture
+    def bigquery_dataset(bigquery_server: None) -> None:
+        """Skip what needs BigQuery."""
+
+    @pytest.fixture
+    def bigquery_front(bigquery_server: None) -> None:
+        """Skip what needs BigQuery."""
 
 
 @pytest.fixture(autouse=True)

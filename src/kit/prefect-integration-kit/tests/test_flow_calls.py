@@ -92,4 +92,5 @@ def test_the_same_calls_of_one_attempt_are_told_apart_by_their_order(forgets: bo
     outer()
     assert [call.number for call in seen] == [1, 2, 1] * 2
     assert len({call.scope for call in seen}) == 1
-    assert len({call.flow_run_id for call in seen}) == 6
+    for attempt in (seen[:3], seen[3:]):  # older versions of Prefect take up runs of the attempt before
+        assert len({call.flow_run_id for call in attempt}) == 3
