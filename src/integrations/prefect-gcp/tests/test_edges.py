@@ -29,7 +29,6 @@ from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.backends.google_grpc import GoogleGrpc, VertexJobs
 from prefect_integration_tests.children import assert_dies_of
-from prefect_integration_tests.pool_runs import new_run
 
 from . import _cloud_run, _secrets, _vertex
 
@@ -155,7 +154,7 @@ async def test_a_worker_tells_of_a_name_that_is_not_found(
     pool = _cloud_run.Pool(empty_google_api, "v2")
     address = f"http://{UNRESOLVABLE_HOST}"
     nowhere = GcpCredentials(project=PROJECT, api_endpoints={"run": address, "logging": address})
-    run = await new_run(_cloud_run.nothing, pool.name)
+    run = await pool.new_run()
     async with pool.worker() as worker:
         with pytest.raises(errors.GcpUnavailable, match="Cloud Run job"):
             await worker.run(run, pool.configure(run, credentials=nowhere))
@@ -174,7 +173,7 @@ async def test_a_worker_tells_of_a_certificate_that_nobody_trusts(
     edge = http_edge("http://127.0.0.1:9", context=untrusted)
     endpoints = {"run": edge.url, "logging": edge.url}
     credentials = GcpCredentials(service_account_info=service_account, api_endpoints=endpoints)
-    run = await new_run(_cloud_run.nothing, pool.name)
+    run = await pool.new_run()
     async with pool.worker() as worker:
         with pytest.raises(errors.GcpError, match="Cloud Run job"):
             await worker.run(run, pool.configure(run, credentials=credentials))
