@@ -10,11 +10,16 @@ from importlib.metadata import entry_points
 from typing import Any
 from uuid import uuid4
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
 from prefect_dask import DaskTaskRunner
 from prefect_integration_tests.seen import eventually
+
+# Dask's profiler asks for the frames of all threads; where that and the start of a thread meet a collection of garbage,
+# older versions of Python stand still for ever: https://github.com/python/cpython/issues/106883
+dask.config.set({"distributed.worker.profile.enabled": False})
 
 
 @pytest.fixture(scope="session")
