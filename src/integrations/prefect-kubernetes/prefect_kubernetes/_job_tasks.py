@@ -8,13 +8,9 @@ from prefect_integration_kit.dispatch import async_task
 
 from ._resources import DEFAULT_NAMESPACE, ask, name_of, named, require_name
 from .credentials import KubernetesCredentials
-from .pods import list_namespaced_pod as list_namespaced_pod
-from .pods import read_namespaced_pod_log as read_namespaced_pod_log
 
 if TYPE_CHECKING:
     from kubernetes_asyncio.client.models import V1DeleteOptions, V1Job, V1JobList, V1Status
-
-    from .exceptions import KubernetesJobTimeoutError as KubernetesJobTimeoutError
 
 
 @async_task()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from pydantic import SecretStr  # noqa: TC002 - who asks for the types of a task gets them
 
 from prefect_integration_kit.dispatch import async_task
 from prefect_shell._tasks import args_run, command_run, run_args_sync, shell_run_command_sync
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
 
 
 @async_task(shell_run_command_sync)

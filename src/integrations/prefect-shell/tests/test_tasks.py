@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from uuid import UUID
 
 import pytest
@@ -276,3 +277,8 @@ def test_lines_are_logged_at_the_level_that_was_asked_for(caplog: pytest.LogCapt
     assert {("WARNING", "out"), ("ERROR", "********")} <= said
     assert "unlogged" not in caplog.text
     assert "silent" not in caplog.text
+
+
+@pytest.mark.parametrize("published", [shell_run_command, run_args], ids=lambda published: published.name)
+def test_types_of_parameters_can_be_read_at_run_time(published: Any) -> None:
+    assert get_type_hints(published.fn)["secret_env"] == Mapping[str, SecretStr | str] | None
