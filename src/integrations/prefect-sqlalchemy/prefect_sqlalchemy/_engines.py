@@ -16,6 +16,7 @@ from prefect_integration_kit.sql_statements import first_word, is_plain_read
 from prefect_integration_kit.waiting import Backoff
 
 from ._answers import classify
+from ._connecting import bound, limits
 from ._urls import missing_driver, secrets_of, shown, subject_of, without_secret_options
 from .errors import DatabaseArgumentInvalid, DatabaseBusy, DatabaseUnreachable, database_errors
 from .settings import SqlAlchemySettings
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.url import URL
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_CONNECT_SECONDS = 30
 _LOOK_SECONDS = 0.05
-# The argument by which a driver ends a connection attempt that nobody answers; others have a default of their own.
-_TIMEOUTS = {"psycopg2": "connect_timeout", "psycopg": "connect_timeout", "mysqldb": "connect_timeout"}
 _IN_PROCESS = frozenset({"sqlite", "duckdb"})
 _DEFINITIONS_COMMIT = frozenset({"mysql", "mariadb", "oracle"})  # by themselves, whatever transaction they are in
 _DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"})
@@ -108,7 +106,9 @@ class Target:
             DatabaseUrlUnsupported: If SQLAlchemy has no such dialect.
         """
         with self._making():
-            return create_engine(self.url, **self._options(options, is_async=False))
+            engine = create_engine(self.url, **self._options(options, is_async=False))
+            bound(engine)
+            return engine
 
     def async_engine(self, **options: Any) -> AsyncEngine:
         """Make an asynchronous engine; see `engine`."""
@@ -131,12 +131,10 @@ class Target:
             raise DatabaseArgumentInvalid(f"{self.subject}: {exc}") from exc
 
     def _options(self, options: dict[str, Any], *, is_async: bool) -> dict[str, Any]:
-        backend, driver = self.url.get_backend_name(), self.url.get_driver_name()
+        backend = self.url.get_backend_name()
         arguments = dict(self.connect_args)
         made: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": backend not in _IN_PROCESS}
-        timeout = _TIMEOUTS.get(driver)
-        if timeout and timeout not in self.url.query:
-            arguments.setdefault(timeout, _CONNECT_SECONDS)
+        arguments |= limits(self.url, arguments)
         if backend == "sqlite" and not is_async and "check_same_thread" not in self.url.query:
             arguments.setdefault("check_same_thread", False)  # the async forms run in threads
         if self.is_single and "poolclass" not in options and "creator" not in options:

@@ -18,7 +18,7 @@ from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.postgres import Postgres, postgres_program
 from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.clock import FakeClock
-from prefect_sqlalchemy import AsyncSqlAlchemyConnector, SqlAlchemyConnector
+from prefect_sqlalchemy import AsyncSqlAlchemyConnector, SqlAlchemyConnector, _connecting
 from prefect_sqlalchemy._async_database import AsyncDatabase
 from prefect_sqlalchemy._sync_database import SyncDatabase
 from prefect_sqlalchemy.errors import (
@@ -39,9 +39,11 @@ LINES = ("psycopg2", "psycopg", "pg8000", "pymysql", *ASYNC)
 CONNECT_SECONDS: dict[str, dict[str, Any]] = {
     "psycopg2": {"connect_timeout": 1},
     "psycopg": {"connect_timeout": 1},
+    "psycopg_async": {"connect_timeout": 1},
     "pg8000": {"timeout": 1},
-    "pymysql": {"read_timeout": 1},
+    "pymysql": {"connect_timeout": 1},
     "asyncpg": {"timeout": 1},
+    "aiomysql": {"connect_timeout": 1},
 }
 # A COMMIT and the first byte of what is answered, by each driver.
 COMMIT_BYTES = {"psycopg2": 13, "psycopg": 13, "psycopg_async": 13, "asyncpg": 14, "pymysql": 12, "aiomysql": 12}
@@ -180,6 +182,26 @@ async def test_a_server_that_says_nothing_is_given_up(line: Line) -> None:
     with pytest.raises(DatabaseUnreachable, match=r"127\.0\.0\.1.*Check host and port"):
         await connector.aexecute("SELECT 1")
     assert time.monotonic() - started < 8
+    await connector.aclose()
+
+
+@pytest.mark.usefixtures("no_patience")
+@pytest.mark.parametrize("line", ["psycopg2", "psycopg", "psycopg_async", "pymysql", "aiomysql"], indirect=True)
+async def test_a_server_that_says_nothing_is_given_up_although_nobody_set_a_limit(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connecting, "CONNECT_SECONDS", 2)
+    line.proxy.blackhole = True
+    connector = line.make()
+    with pytest.raises(DatabaseUnreachable, match=r"127\.0\.0\.1.*Check host and port"):
+        await connector.aexecute("SELECT 1")
+    await connector.aclose()
+
+
+@pytest.mark.parametrize("line", ["pymysql", "aiomysql"], indirect=True)
+async def test_a_statement_may_take_longer_than_connecting(line: Line) -> None:
+    connector = line.make(connect_args={"connect_timeout": 1})
+    assert await connector.afetch_one("SELECT SLEEP(1.5)") == (0,)
     await connector.aclose()
 
 
