@@ -180,7 +180,8 @@ def python_image(engine: DockerEngine, distributions: Sequence[str], *, name: st
     """
     if sys.platform != "linux":
         raise ServerError("An image of this machine's Python needs Linux.")
-    files = python_files(needed_distributions(["prefect", *distributions]))
+    # On Python 3.13 Prefect needs time zones, and no distribution of it asks for them.
+    files = python_files(needed_distributions(["prefect", "tzdata", *distributions]))
     tag = f"{name}:{_key(files)}"
     with machine_lock("image"):
         if not engine.has_image(tag):
