@@ -166,6 +166,58 @@ def test_a_subclass_decides_about_its_clients() -> None:
     assert client_for(OwnCredentials(), "s3", max_pool_connections=40) == "own s3"
 
 
+def test_a_subclass_decides_about_its_s3_client() -> None:
+    class OwnS3Credentials(AwsCredentials):
+        _block_type_name = "Own S3 Credentials"
+
+        def get_s3_client(self) -> Any:
+            return client
+
+    client = MagicMock()
+    own = OwnS3Credentials()
+    S3Bucket(bucket_name="b", credentials=own).write_path("k", b"1")
+    upload_to_bucket.fn(b"1", "b", own, key="l")
+    assert [call.kwargs["Key"] for call in client.put_object.call_args_list] == ["k", "l"]
+
+
+def test_a_subclass_decides_about_its_sessions() -> None:
+    class OwnSessionCredentials(AwsCredentials):
+        _block_type_name = "Own Session Credentials"
+        _session: Any = PrivateAttr(default=None)
+
+        def get_boto3_session(self) -> Any:
+            return self._session
+
+    def own() -> Any:
+        block = OwnSessionCredentials(region_name="eu-west-1")
+        block._session = MagicMock()
+        return block
+
+    first, second = own(), own()
+    assert first.get_client("sqs") is first.get_client("sqs") is first._session.client.return_value
+    assert second.get_client("sqs") is second._session.client.return_value
+
+
+def test_a_client_that_a_test_puts_in_its_place_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = AwsCredentials(**KEYS, region_name="eu-west-1")
+    real = credentials.get_client("sqs")
+    for name in ("boto3.Session.client", "boto3.Session", "prefect_aws.credentials.AwsCredentials.get_boto3_session"):
+        with monkeypatch.context() as patched:
+            stub = MagicMock()
+            patched.setattr(name, stub)
+            taken = credentials.get_client("sqs")
+            assert taken in (stub.return_value, stub.return_value.client.return_value), name
+    assert credentials.get_client("sqs") is real
+
+
+def test_a_stub_in_place_of_the_block_is_asked() -> None:
+    stub = MagicMock(spec=AwsCredentials)
+    stub.get_client.return_value.submit_job.return_value = {"jobId": "j"}
+    assert batch_submit.fn("n", "q", "d", stub) == "j"
+    assert upload_to_bucket.fn(b"1", "b", stub, key="k") == "k"
+    stub.get_s3_client.return_value.put_object.assert_called_once()
+
+
 # Sharing
 
 

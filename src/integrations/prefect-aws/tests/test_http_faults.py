@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -343,6 +343,50 @@ async def test_the_observer_outlasts(
     assert left() == ["0", "0"]
 
 
+@pytest.mark.parametrize("fault", ["DNS", "TLS"])
+async def test_the_observer_outlasts_a_way_that_leads_nowhere(
+    aws_stub: Any, http_edge: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str
+) -> None:
+    """A name that is not known, a certificate of somebody else: told, and tried until it is mended."""
+    stub = aws_stub("sqs")
+    stub.respond("ReceiveMessage", {"Messages": [{"MessageId": "m", "ReceiptHandle": "r", "Body": "event"}]})
+    ca = PrivateCA(tmp_path)
+    other, own = ca.issue("other", "other.test"), ca.issue("own", "localhost")
+    context = (other if fault == "TLS" else own).server_context()
+    edge = http_edge(stub.endpoint_url, context=context)
+    address = f"https://localhost:{edge.port}"
+    stub.respond("GetQueueUrl", {"QueueUrl": f"{address}/123456789012/q"})
+    is_known = fault != "DNS"
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host == "localhost" and not is_known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    for name, value in {
+        "ACCESS_KEY_ID": "testing",
+        "SECRET_ACCESS_KEY": "testing",
+        "DEFAULT_REGION": "us-east-1",
+        "CA_BUNDLE": str(ca.ca_file),
+        "ENDPOINT_URL_SQS": address,
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    subscriber = SqsSubscriber("q")
+    subscriber.backoff = Backoff(initial_seconds=0.01, maximum_seconds=0.1)
+    stream = subscriber.stream_messages()
+    reading = asyncio.ensure_future(anext(stream))
+    await until(lambda: len(subscriber.monitor.health.recent_errors) > 2, "failures")
+    told = subscriber.monitor.health
+    assert "localhost" in str(told.recent_errors), told
+    assert not reading.done()
+    is_known = True
+    context.load_cert_chain(own.cert_file, own.key_file)
+    assert (await asyncio.wait_for(reading, 20)).message["Body"] == "event"
+    await stream.aclose()
+
+
 # Refusals in the services' own words, and ways that lead nowhere
 
 RUN = {"cluster": "thing", "taskDefinition": "f:1"}
@@ -417,11 +461,8 @@ def test_a_certificate_that_nobody_trusts_is_refused(
     aws_stub: Any, operation: Any, http_edge: Any, tmp_path: Path
 ) -> None:
     service, _, do = operation
-    issued = PrivateCA(tmp_path).issue("aws", "127.0.0.1")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.cert_file, issued.key_file)
     stub = aws_stub(service)
-    edge = http_edge(stub.endpoint_url, context=context)
+    edge = http_edge(stub.endpoint_url, context=PrivateCA(tmp_path).issue("aws", "127.0.0.1").server_context())
     with pytest.raises(errors.AwsError, match=r"(?s)thing.*certificate verify failed.*"):
         do(credentials_at(edge.url))
     assert edge.calls == []
