@@ -14,3 +14,6 @@ class TestWorkers(WorkerSecretsSuite):
     def variables(self, worker: type[Any], canary: str) -> dict[str, Any]:
         credentials = AwsCredentials(aws_access_key_id="AKIA", aws_secret_access_key=canary, region_name="eu-west-1")
         return {"aws_credentials": credentials, "image": "busybox:dev", "cluster": "c", "launch_type": "EC2"}
+
+    def identifier(self, worker: type[Any]) -> str:
+        return "c::arn:aws:ecs:eu-west-1:123456789012:task/c/0123456789abcdef0123456789abcdef"

@@ -19,3 +19,7 @@ class TestWorkers(WorkerSecretsSuite):
         place = {"environment_id": ENVIRONMENT} if "App" in worker.__name__ else {"resource_group_name": GROUP}
         name = "credentials" if "App" in worker.__name__ else "aci_credentials"
         return {name: credentials, "subscription_id": SUBSCRIPTION, "image": "busybox:dev", **place}
+
+    def identifier(self, worker: type[Any]) -> str:
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+        return f"{group}/providers/Microsoft.App/jobs/brave-otter" if "App" in worker.__name__ else "brave-otter"

@@ -17,3 +17,6 @@ class TestWorkers(WorkerSecretsSuite):
         registry = DockerRegistryCredentials(username="shop", password=canary, registry_url="registry.example.com")  # pyright: ignore[reportArgumentType]
         host = DockerHost(base_url=NOWHERE.replace("http", "tcp"))
         return {"image": "busybox:dev", "registry_credentials": registry, "docker_host": host}
+
+    def identifier(self, worker: type[Any]) -> str:
+        return f"{NOWHERE.replace('http', 'tcp')}:{'c' * 64}"

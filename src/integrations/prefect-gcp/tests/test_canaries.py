@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from prefect_gcp import GcpCredentials
+from prefect_gcp.workers.vertex import VertexAIWorker
 from prefect_integration_tests.suites import WorkerSecretsSuite
 
 
@@ -21,3 +22,6 @@ class TestWorkers(WorkerSecretsSuite):
         # A key that is good, and something secret beside it.
         credentials = GcpCredentials(service_account_info={**self.service_account, "private_key_id": canary})
         return {"credentials": credentials, "region": "europe-west1", "image": "busybox:dev"}
+
+    def identifier(self, worker: type[Any]) -> str:
+        return "projects/shop/locations/europe-west1/customJobs/456" if worker is VertexAIWorker else "brave-otter"

@@ -25,3 +25,6 @@ class TestWorkers(WorkerSecretsSuite):
             "current-context": "x",
         }
         return {"cluster_config": KubernetesClusterConfig(config=config, context_name="x"), "image": "busybox:dev"}
+
+    def identifier(self, worker: type[Any]) -> str:
+        return "shop:brave-otter-x7k2p"

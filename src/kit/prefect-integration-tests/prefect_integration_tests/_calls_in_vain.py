@@ -23,7 +23,8 @@ import traceback
 import types
 import typing
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -216,7 +217,9 @@ def _threads(content: bytes) -> list[threading.Thread]:
         wanted = [(name, partial(_method, content, name)) for name in _methods(block)]
     else:
         wanted = [(path, partial(_function, path)) for path in calls.functions]
-        wanted += [(cls.__name__, partial(_run_of, cls, variables)) for cls, variables in calls.workers]
+        for cls, variables, identifier in calls.workers:
+            wanted.append((f"{cls.__name__}.run", partial(_run_of, cls, variables)))
+            wanted.append((f"{cls.__name__}.kill_infrastructure", partial(_kill_of, cls, variables, identifier)))
     return [
         threading.Thread(target=_find_and_call, args=(name, find, content), name=name, daemon=True)
         for name, find in wanted
@@ -238,26 +241,41 @@ class _Told:
 
 def _run_of(worker: type[Any], variables: Mapping[str, Any]) -> Callable[..., Any]:
     async def run() -> None:
-        from prefect import flow, get_client
-        from prefect.client.schemas.actions import WorkPoolCreate
-
-        from prefect_integration_tests.pool_runs import new_run
-        from prefect_integration_tests.worker_configurations import configured
-
-        @flow
-        def acme() -> None:
-            pass
-
-        async with get_client() as client:
-            pool = await client.create_work_pool(WorkPoolCreate(name=f"in-vain-{uuid.uuid4().hex}", type=worker.type))
-        async with worker(work_pool_name=pool.name) as started:
-            of = await new_run(acme, pool.name)
-            configuration = configured(worker, of, pool, variables)
+        async with _starting(worker, variables) as (started, of, configuration):
             _say(f"SUBMITTED {configuration.name} {configuration.labels} {configuration.command}")
             result = await started.run(of, configuration, task_status=_Told())
             _say(f"ENDED {result!r}")
 
     return run
+
+
+def _kill_of(worker: type[Any], variables: Mapping[str, Any], identifier: str) -> Callable[..., Any]:
+    async def kill() -> None:
+        async with _starting(worker, variables) as (started, _, configuration):
+            _say(f"KILLING {identifier}")
+            await started.kill_infrastructure(identifier, configuration, grace_seconds=0)
+
+    return kill
+
+
+@asynccontextmanager
+async def _starting(worker: type[Any], variables: Mapping[str, Any]) -> AsyncGenerator[tuple[Any, Any, Any]]:
+    """Start a worker of a pool of its own, and give it with a run and its configuration."""
+    from prefect import flow, get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    from prefect_integration_tests.pool_runs import new_run
+    from prefect_integration_tests.worker_configurations import configured
+
+    @flow
+    def acme() -> None:
+        pass
+
+    async with get_client() as client:
+        pool = await client.create_work_pool(WorkPoolCreate(name=f"in-vain-{uuid.uuid4().hex}", type=worker.type))
+    async with worker(work_pool_name=pool.name) as started:
+        of = await new_run(acme, pool.name)
+        yield started, of, configured(worker, of, pool, variables)
 
 
 def _find_and_call(name: str, find: Callable[[], Callable[..., Any]], content: bytes) -> None:

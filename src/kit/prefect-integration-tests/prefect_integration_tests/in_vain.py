@@ -26,7 +26,8 @@ class Calls:
 
     Attributes:
         block: The block.
-        workers: The workers, each with the job variables of a run that it is to start.
+        workers: The workers, each with the job variables of a run that it is to start, and the identifier of
+            infrastructure that it is to end.
         functions: The functions, each by module and name, such as `prefect_acme.storage:read.aio`.
         blocks: What functions are given where they ask for a block or for credentials.
         canary: What they are given for a secret.
@@ -34,7 +35,7 @@ class Calls:
     """
 
     block: Block | None = None
-    workers: tuple[tuple[type[Any], Mapping[str, Any]], ...] = ()
+    workers: tuple[tuple[type[Any], Mapping[str, Any], str], ...] = ()
     functions: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     canary: str = ""

@@ -50,6 +50,14 @@ class WorkerSecretsSuite(Suite):
                 is returned here adds to them.
         """
 
+    @abstractmethod
+    def identifier(self, worker: type[Any]) -> str:
+        """Give an identifier of infrastructure, as a worker's `run` returns it; there is no such infrastructure.
+
+        Args:
+            worker: The worker's class.
+        """
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test that takes `worker_class` once for each worker of the package."""
         if "worker_class" in metafunc.fixturenames:
@@ -76,11 +84,16 @@ class WorkerSecretsSuite(Suite):
     def test_a_run_in_vain_tells_no_secret(
         self, worker_class: type[Any], canary: str, no_canary_leaks: LeakWatch, tmp_path: Path, prefect_harness: None
     ) -> None:
-        """Rule 3: a run that reaches no infrastructure says no secret: logs at DEBUG, errors, states, identifiers."""
-        calls = Calls(workers=((worker_class, self._all_variables(worker_class, canary)),), canary=canary)
+        """Rule 3: a run that reaches no infrastructure says no secret: logs at DEBUG, errors, states, identifiers.
+
+        The same for ending infrastructure, which cannot be reached either.
+        """
+        variables, identifier = self._all_variables(worker_class, canary), self.identifier(worker_class)
+        calls = Calls(workers=((worker_class, variables, identifier),), canary=canary)
         api_url = PREFECT_API_URL.value() or f"{NOWHERE}/api"
         said = said_by(calls, tmp_path, seconds=_SECONDS, api_url=api_url)
         assert "SUBMITTED" in said, said[-3000:]
+        assert f"KILLING {identifier}" in said, said[-3000:]
         no_canary_leaks.add(f"what {worker_class.__name__} says", said)
         no_canary_leaks.check()
 
