@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -192,6 +194,18 @@ def test_a_request_that_does_not_fit_the_model_fails_the_test():
         client.submit_job(jobName="j", jobDefinition="d")
     with pytest.raises(StubMisused, match="jobQueue"):
         stub.check()
+
+
+def test_a_client_that_is_stopped_while_it_sends_asked_for_nothing(aws_stub: MakeStub):
+    stub = aws_stub("glue")
+    address = urlsplit(stub.endpoint_url)
+    head = "POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AWSGlue.GetJobRun\r\nContent-Length: 50\r\n\r\n{"
+    with socket.create_connection((address.hostname, address.port)) as line:
+        line.sendall(head.encode())
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(1) == b""
+    assert not stub.calls
+    stub.check()
 
 
 def test_leaving_the_block_checks():

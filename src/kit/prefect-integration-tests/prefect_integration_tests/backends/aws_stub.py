@@ -324,8 +324,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = HttpRequest(self.command, self.path, headers, self._read_body(headers))
-        answer = self.server.stub.answer(request)
+        body = self._read_body(headers)
+        answer = None
+        if body is not None:
+            answer = self.server.stub.answer(HttpRequest(self.command, self.path, headers, body))
         if answer is None:
             self.close_connection = True
             return
@@ -342,9 +344,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815 - the base class wants these names
 
-    def _read_body(self, headers: Mapping[str, str]) -> bytes:
+    def _read_body(self, headers: Mapping[str, str]) -> bytes | None:
+        """Read what was sent; `None` from a client that was stopped meanwhile."""
         if headers.get("transfer-encoding", "").lower() != "chunked":
-            body = self.rfile.read(int(headers.get("content-length", 0)))
+            size = int(headers.get("content-length", 0))
+            body = self.rfile.read(size)
+            if len(body) < size:
+                return None
         else:
             body = _read_chunks(self.rfile)
             while self.rfile.readline().strip():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT = re.compile(r"env|secret", re.IGNORECASE)
 """Parts of a configuration that are meant for secrets, by the name of one of the fields that lead there."""
 
-_SECONDS = 10
+_SECONDS = 20
 
 
 class WorkerSecretsSuite(Suite):
