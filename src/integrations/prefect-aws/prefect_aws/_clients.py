@@ -2,18 +2,19 @@
 
 A client is expensive (tens of milliseconds, a few megabytes, a connection pool) and safe to share between threads, so
 equal credentials share one. Equality is that of the content, nested dictionaries included, and of what boto3 reads
-besides: `AWS_*` variables and the profile files. Secrets enter the key only through a keyed hash.
+besides: `AWS_*` variables and the profile files. Secrets enter the key only through a keyed hash. Where somebody else
+makes the sessions, a subclass or what a test has put in boto3's place, nothing is shared with what ours made.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit import kept
-from prefect_integration_kit.kept import SharedValues
+from prefect_integration_kit.kept import Only, SharedValues
 
 from ._whole_answers import want_whole_answers
 from .errors import aws_errors
@@ -80,8 +81,25 @@ def session_for(credentials: Credentials) -> boto3.session.Session:
     return _identity(credentials, fingerprint(credentials)).session
 
 
+def decides(credentials: Credentials, method: str) -> bool:
+    """Whether a method is a user's own: that of a subclass, or of a stub that is no block at all."""
+    found = getattr(type(credentials), method, None)
+    return getattr(found, "__module__", None) != "prefect_aws.credentials" and hasattr(credentials, method)
+
+
+def _maker(credentials: Credentials) -> tuple[Hashable, ...]:
+    """Who makes sessions and clients: boto3 as it is now and, where it has its own way, this one block."""
+    import boto3
+
+    session_class: Any = boto3.Session
+    makers: list[Any] = [session_class, session_class.client, type(credentials).get_boto3_session]
+    if decides(credentials, "get_boto3_session"):
+        makers.append(credentials)
+    return tuple(map(Only, makers))
+
+
 def _identity(credentials: Credentials, key: bytes) -> _Identity:
-    return _identities.get(key, lambda: _Identity(credentials.get_boto3_session()))
+    return _identities.get((key, _maker(credentials)), lambda: _Identity(credentials.get_boto3_session()))
 
 
 def client_for(
@@ -107,7 +125,7 @@ def client_for(
         AwsRegionMissing: If the service needs a region and none is known.
         AwsCredentialsMissing: If the credentials are incomplete or their profile does not exist.
     """
-    if type(credentials).get_client.__module__ != "prefect_aws.credentials":
+    if decides(credentials, "get_client"):
         return credentials.get_client(client_type)
     defaults = dict(config or {})
     if max_pool_connections is not None:
@@ -120,7 +138,7 @@ def kept_client(credentials: Credentials, client_type: str | ClientType, default
     service = client_type if isinstance(client_type, str) else client_type.value
     key = fingerprint(credentials)
     return _clients.get(
-        (key, service, fingerprint(credentials, defaults) if defaults else None),
+        (key, _maker(credentials), service, fingerprint(credentials, defaults) if defaults else None),
         lambda: _build(credentials, key, service, defaults),
     )
 

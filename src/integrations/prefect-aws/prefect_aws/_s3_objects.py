@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from prefect_aws._clients import client_for
+from prefect_aws._clients import client_for, decides
 from prefect_aws._s3_engine import (
     CHUNK_BYTES,
     MULTIPART_BYTES,
@@ -63,7 +63,7 @@ def s3_client(
     max_concurrency: int = 10,
     signature_version: str | None = None,
 ) -> Any:
-    """Take the kept S3 client of an identity.
+    """Take the kept S3 client of an identity. Where a subclass has its own `get_s3_client`, that one decides.
 
     Args:
         credentials: Who asks.
@@ -75,6 +75,8 @@ def s3_client(
         own = {name: getattr(parameters, name) for name in parameters.model_fields_set}
         merged = credentials.aws_client_parameters.model_copy(update=own)
         credentials = credentials.model_copy(update={"aws_client_parameters": merged})
+    if decides(credentials, "get_s3_client"):
+        return credentials.get_s3_client()
     config = {"signature_version": signature_version} if signature_version else None
     return client_for(credentials, "s3", max_pool_connections=max(10, max_concurrency), config=config)
 

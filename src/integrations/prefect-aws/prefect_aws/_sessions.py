@@ -54,7 +54,7 @@ def open_session(*, inner: Any = None, profile_name: str | None = None, **argume
     Raises:
         botocore.exceptions.ProfileNotFound: If there is no such profile.
     """
-    import boto3.session
+    import boto3
     import botocore.session
     from botocore import loaders
 
@@ -65,4 +65,4 @@ def open_session(*, inner: Any = None, profile_name: str | None = None, **argume
     ordinary: Any = loaders.create_loader(inner.get_config_variable("data_path"))
     loader = _loader_class()(list(ordinary.search_paths), include_default_search_paths=False)
     inner.register_component("data_loader", loader)
-    return boto3.session.Session(botocore_session=inner, profile_name=profile_name, **arguments)
+    return boto3.Session(botocore_session=inner, profile_name=profile_name, **arguments)

@@ -6,15 +6,19 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, NoRegionError, ProfileNotFound, UnknownServiceError
+from pydantic import PrivateAttr
 
 from prefect_aws import errors
 from prefect_aws._clients import client_for, session_for
+from prefect_aws.batch import batch_submit
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials, ClientType, MinIOCredentials
+from prefect_aws.s3 import S3Bucket, upload_to_bucket
 from prefect_integration_tests.backends.aws_stub import Fault
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 

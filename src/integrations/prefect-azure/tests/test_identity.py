@@ -421,7 +421,9 @@ def test_no_identity_at_all_is_explained(entra: AzureIdentity, monkeypatch: pyte
 def test_a_machine_without_identity_is_explained(entra: AzureIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", entra.endpoint)
     entra.detach_identity()
-    with pytest.raises(AzureCredentialsMissing, match=r"Managed identity: .*(Identity not found|no response from).*set up an identity"):
+    with pytest.raises(
+        AzureCredentialsMissing, match=r"Managed identity: .*(Identity not found|no response from).*set up an identity"
+    ):
         AzureCredentials(identity="managed").get_access_token()
 
 

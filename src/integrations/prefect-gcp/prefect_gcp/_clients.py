@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from prefect_integration_kit.kept import SharedValues
+from prefect_integration_kit.kept import Only, SharedValues
 
 from ._endpoints import Endpoint, endpoint_for
 from ._identity import (
@@ -53,10 +53,9 @@ def storage_client(block: GcpCredentials, project: str | None = None) -> Any:
         block: Who we are.
         project: The project of new buckets and of lists of buckets; the block's when not given.
     """
+    from google.cloud import storage
 
     def build() -> Any:
-        from google.cloud import storage
-
         endpoint = endpoint_for(block.api_endpoints, "storage")
         options = _options(block, endpoint)
         return storage.Client(
@@ -65,7 +64,7 @@ def storage_client(block: GcpCredentials, project: str | None = None) -> Any:
             client_options=options,
         )
 
-    return _clients.get((fingerprint(block), "storage", project), build)
+    return _clients.get((fingerprint(block), Only(storage.Client), project), build)
 
 
 def bigquery_client(block: GcpCredentials, project: str | None = None, location: str | None = None) -> Any:
@@ -76,10 +75,9 @@ def bigquery_client(block: GcpCredentials, project: str | None = None, location:
         project: The project that jobs run in; the block's when not given.
         location: Where jobs run and data sets are made.
     """
+    from google.cloud import bigquery
 
     def build() -> Any:
-        from google.cloud import bigquery
-
         endpoint = endpoint_for(block.api_endpoints, "bigquery")
         known = project or project_if_known(block, endpoint)
         if not known:
@@ -91,7 +89,7 @@ def bigquery_client(block: GcpCredentials, project: str | None = None, location:
             client_options=_options(block, endpoint),
         )
 
-    return _clients.get((fingerprint(block), "bigquery", project, location), build)
+    return _clients.get((fingerprint(block), Only(bigquery.Client), project, location), build)
 
 
 def bigquery_storage_client(block: GcpCredentials) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -62,7 +63,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def fingerprint(block: GcpCredentials) -> Hashable:
-    """Tell credentials apart by content and by what the SDK would read besides: variables and files."""
+    """Tell credentials apart by content and by what the SDK would read besides: variables and files.
+
+    Where somebody else says who we are, a subclass or what a test has put in the SDK's place, it counts, too.
+    """
     variables = sorted(
         item
         for item in os.environ.items()
@@ -73,7 +77,12 @@ def fingerprint(block: GcpCredentials) -> Hashable:
     ]
     if not has_own_identity(block):
         files += [os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or _well_known_file()]
-    return kept.fingerprint(block, variables, kept.changed_at(files))
+    key = kept.fingerprint(block, variables, kept.changed_at(files))
+    if has_own_source(block):
+        return key, kept.Only(type(block).get_credentials_from_service_account), kept.Only(block)
+    if has_own_identity(block):
+        return key
+    return key, kept.Only(import_module("google.auth").default)
 
 
 def _well_known_file() -> Path:
@@ -81,10 +90,16 @@ def _well_known_file() -> Path:
     return Path(folder) / "application_default_credentials.json"
 
 
+def has_own_source(block: GcpCredentials) -> bool:
+    """Say whether a subclass has its own `get_credentials_from_service_account`, which then says who we are."""
+    return type(block).get_credentials_from_service_account.__module__ != "prefect_gcp.credentials"
+
+
 def has_own_identity(block: GcpCredentials) -> bool:
     """Say whether the block names an identity; without one, Application Default Credentials are used."""
     return any(
         (
+            has_own_source(block),
             block.service_account_file,
             block.service_account_info is not None,
             block.workload_identity_federation is not None,
@@ -107,7 +122,20 @@ def has_default_login() -> bool:
 
 
 def google_credentials(block: GcpCredentials) -> Credentials:
-    """The block's credentials as the SDKs take them.
+    """The block's credentials as the SDKs take them; a subclass may have its own.
+
+    Args:
+        block: Who we are.
+
+    Raises:
+        GcpCredentialsMissing: If the block names no identity and there are no Application Default Credentials.
+        GcpCredentialsError: If the credentials are malformed.
+    """
+    return block.get_credentials_from_service_account() if has_own_source(block) else named_credentials(block)
+
+
+def named_credentials(block: GcpCredentials) -> Credentials:
+    """The credentials that the block's fields name.
 
     Equal blocks share one; its token is renewed before it expires, once however many threads use it.
 
@@ -327,7 +355,8 @@ def project_of(block: GcpCredentials) -> str:
     """
     project = block.project or offline_project(block)
     if not project:
-        project = _identity(block)[1]
+        own = google_credentials(block) if has_own_source(block) else None
+        project = _identity(block)[1] if own is None else getattr(own, "project_id", None)
     if not project:
         raise ValueError(NO_PROJECT)
     return project

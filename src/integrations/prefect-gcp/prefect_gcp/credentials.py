@@ -246,7 +246,7 @@ class GcpCredentials(QuickKey, CredentialsBlock):
             GcpCredentialsMissing: If the block names no identity and the environment has none.
             GcpCredentialsError: If the key is malformed. It is a `ValueError`.
         """
-        return cast("Credentials", _identity.google_credentials(self))
+        return cast("Credentials", _identity.named_credentials(self))
 
     def get_access_token(self) -> str:
         """Get an OAuth 2.0 access token that is good for some minutes at least.

@@ -8,6 +8,7 @@ import decimal
 import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -462,3 +463,27 @@ async def test_a_load_that_fails_says_which_file_and_which_row(
     bigquery_front.change("jobs.upload", fail)
     with pytest.raises(ValueError, match=r"BigQuery load prefect-.*Row 3: could not parse 'x'.*gs://b/parcels\.csv"):
         await call(LOAD_FILE, bigquery_dataset, "parcels", csv_file, fronted_bigquery, job_config=CSV)
+
+
+# A stub in place of the client
+
+
+def test_a_client_that_says_a_result_and_no_state_is_not_waited_for_for_ever() -> None:
+    from prefect_gcp import GcpCredentials
+    from prefect_gcp.bigquery import BigQueryWarehouse
+
+    class StubbedCredentials(GcpCredentials):
+        _block_type_name = "Stubbed GCP Credentials"
+
+        def get_bigquery_client(self, project: str | None = None, location: str | None = None) -> Any:
+            return client
+
+    client = MagicMock(project="p")
+    client.query.return_value.result.return_value = [(1, "a"), (2, "b")]
+    stubbed = StubbedCredentials(project="p")
+    assert bigquery_query.fn("SELECT 1", stubbed) == [(1, "a"), (2, "b")]
+    assert bigquery_query.fn("SELECT 1", stubbed, result_transformer=len) == 2
+    loaded = bigquery_load_cloud_storage.fn("d", "t", "gs://b/k", stubbed)
+    assert loaded is client.load_table_from_uri.return_value
+    with BigQueryWarehouse(gcp_credentials=stubbed) as warehouse:
+        assert warehouse.fetch_all("SELECT 1") == [(1, "a"), (2, "b")]

@@ -11,10 +11,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
 from prefect.types import SecretDict
-from pydantic import ValidationError
+from pydantic import PrivateAttr, ValidationError
 
 from prefect_gcp import GcpCredentials
 from prefect_gcp import _identity as identities
@@ -210,6 +212,45 @@ def test_a_project_that_is_known_nowhere_is_asked_for(identity):
 
 
 # Tokens
+
+
+def test_a_subclass_says_who_we_are():
+    class OwnCredentials(GcpCredentials):
+        _block_type_name = "Own GCP Credentials"
+        _credentials: Any = PrivateAttr(default_factory=AnonymousCredentials)
+
+        def get_credentials_from_service_account(self) -> Any:
+            return self._credentials
+
+    class FallingBack(OwnCredentials):
+        _block_type_name = "Falling Back GCP Credentials"
+
+        def get_credentials_from_service_account(self) -> Any:
+            return GcpCredentials.get_credentials_from_service_account(self)
+
+    first, second = OwnCredentials(project="p"), OwnCredentials(project="p")
+    for block in (first, second):
+        client: Any = block.get_cloud_storage_client()
+        assert client is block.get_cloud_storage_client()
+        assert client._credentials is block._credentials
+        assert block.get_bigquery_client()._credentials is block._credentials
+    with pytest.raises(GcpCredentialsMissing):
+        FallingBack(project="p").get_cloud_storage_client()
+
+
+def test_what_a_test_puts_in_the_place_of_the_sdk_is_taken(monkeypatch, service_account):
+    for block in (GcpCredentials(project="p"), GcpCredentials(project="p", service_account_info=service_account)):
+        for _ in range(2):
+            with monkeypatch.context() as patched:
+                stub = MagicMock()
+                patched.setattr("google.auth.default", lambda **_: (AnonymousCredentials(), "p"))
+                patched.setattr("google.cloud.storage.Client", stub)
+                assert block.get_cloud_storage_client() is stub.return_value
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            stub = AnonymousCredentials()
+            patched.setattr("google.auth.default", lambda stub=stub, **_: (stub, "p"))
+            assert GcpCredentials(project="p").get_credentials_from_service_account() is stub
 
 
 def test_a_token_is_asked_for_once_by_many_threads(identity, service_account):

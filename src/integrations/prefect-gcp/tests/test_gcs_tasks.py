@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from google.api_core import exceptions as google_exceptions
@@ -173,3 +174,19 @@ async def test_tasks_run_in_flows_of_both_kinds(name: str, gcs_credentials: GcpC
 
     assert await asyncio.to_thread(there_and_back) == b"1"
     assert await athere_and_back() == b"2"
+
+
+# A stub in place of the client
+
+
+def test_a_stub_in_place_of_the_client_is_asked(tmp_path: Path) -> None:
+    stub = MagicMock()
+    client = stub.get_cloud_storage_client.return_value
+    bucket = client.get_bucket.return_value
+    bucket.blob.return_value.download_as_bytes.return_value = b"content"
+    assert cloud_storage.cloud_storage_download_blob_as_bytes.fn("b", "k", stub) == b"content"
+    cloud_storage.cloud_storage_download_blob_to_file.fn("b", "k", tmp_path / "k", stub)
+    assert (tmp_path / "k").read_bytes() == b"content"
+    assert cloud_storage.cloud_storage_upload_blob_from_string.fn("content", "b", "k", stub) == "k"
+    assert cloud_storage.cloud_storage_copy_blob.fn("b", "other", "k", stub) == "k"
+    bucket.copy_blob.assert_called_once()

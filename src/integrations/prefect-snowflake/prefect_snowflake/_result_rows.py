@@ -21,7 +21,7 @@ class ResultRows:
             cursor: It has executed its statement.
         """
         self._cursor: Any = cursor
-        self._subject = f"Query {cursor.sfqid}"
+        self._subject = f"Query {getattr(cursor, 'sfqid', None)}"
         self._is_at_end = False
 
     def read(self, size: int | None) -> Sequence[Any]:

@@ -189,6 +189,14 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         """
         return self._get_connection(connect_kwargs)
 
+    @property
+    def _gets_own_connection(self) -> bool:
+        """Whether a subclass has its own `get_connection`, which then says where statements go."""
+        return type(self).get_connection.__module__ != __name__
+
+    def _shared_connection(self) -> SnowflakeConnection:
+        return self.get_connection() if self._gets_own_connection else self._get_connection({})
+
     def _get_connection(self, connect_kwargs: dict[str, Any]) -> SnowflakeConnection:
         with self._lock:
             if self._connection is None or self._connection.is_closed():
@@ -226,7 +234,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
         from ._running import open_cursor
 
         for is_second in (False, True):
-            connection = self._get_connection({})
+            connection = self._shared_connection()
             cursor = open_cursor(connection, cursor_type)
             try:
                 run(cursor)

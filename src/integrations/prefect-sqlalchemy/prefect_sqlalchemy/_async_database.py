@@ -124,6 +124,7 @@ class AsyncDatabase:
     """
 
     clock: Clock = SYSTEM_CLOCK  # tests set another
+    own_connect: Callable[[], AsyncConnection] | None = None  # of a subclass of the block
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -173,15 +174,15 @@ class AsyncDatabase:
 
     async def connect(self) -> AsyncConnection:
         """Take a connection, which the caller closes."""
-        engine = self.state().engine
+        connect = self.own_connect or self.state().engine.connect
         with self.target.errors():
             try:
-                return await engine.connect().start()
+                return await connect().start()
             except Exception as exc:
                 if not is_transient(exc):
                     raise
             return await aretry(
-                lambda: engine.connect().start(),
+                lambda: connect().start(),
                 is_transient=is_transient,
                 backoff=self.target.backoff(),
                 on_retry=self.target.report,

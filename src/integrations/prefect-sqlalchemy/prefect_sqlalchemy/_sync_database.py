@@ -36,6 +36,7 @@ class SyncDatabase:
     """
 
     clock: Clock = SYSTEM_CLOCK  # tests set another
+    own_connect: Callable[[], Connection] | None = None  # of a subclass of the block
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -64,15 +65,15 @@ class SyncDatabase:
         return self._connect()
 
     def _connect(self) -> Connection:
-        engine = self.engine()
+        connect = self.own_connect or self.engine().connect
         with self.target.errors():
             try:
-                return engine.connect()
+                return connect()
             except Exception as exc:
                 if not is_transient(exc):
                     raise
             return retry(
-                engine.connect,
+                connect,
                 is_transient=is_transient,
                 backoff=self.target.backoff(),
                 on_retry=self.target.report,

@@ -26,6 +26,7 @@ from ._sync_extras import SyncExtras
 from .credentials import AsyncDriver, ConnectionComponents
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from sqlalchemy.engine import Connection, CursorResult, Engine, Row
@@ -73,6 +74,18 @@ _FetchSize = Annotated[int, BeforeValidator(read_fetch_size), AfterValidator(che
 
 def _loggable(operation: str) -> str:
     return " ".join(operation.split())[:200]
+
+
+def _own_connect(block: SqlAlchemyConnector | AsyncSqlAlchemyConnector) -> Callable[[], Any] | None:
+    """How a subclass connects that has its own `get_connection` or `get_engine`; the block is not kept alive by it."""
+    for name in ("get_connection", "get_engine"):
+        if getattr(type(block), name).__module__ == __name__:
+            continue
+        method: Any = weakref.WeakMethod(getattr(block, name))
+        if name == "get_connection":
+            return lambda: method()(begin=False)
+        return lambda: method()().connect()
+    return None
 
 
 class SqlAlchemyConnector(Connector, SyncExtras, QuickKey, CredentialsBlock, DatabaseBlock):
@@ -136,6 +149,7 @@ class SqlAlchemyConnector(Connector, SyncExtras, QuickKey, CredentialsBlock, Dat
         url = url_of(self.connection_info)
         check_driver(url, wants_async=False)
         self._database = SyncDatabase(Target(url, self.connect_args))
+        self._database.own_connect = _own_connect(self)
         weakref.finalize(self, self._database.abandon)
 
     def get_engine(self, **create_engine_kwargs: Any) -> Engine:
@@ -530,6 +544,7 @@ class AsyncSqlAlchemyConnector(Connector, AsyncExtras, QuickKey, CredentialsBloc
         url = url_of(self.connection_info)
         check_driver(url, wants_async=True)
         self._database = AsyncDatabase(Target(url, self.connect_args))
+        self._database.own_connect = _own_connect(self)
         weakref.finalize(self, self._database.abandon)
 
     def get_engine(self, **create_engine_kwargs: Any) -> AsyncEngine:

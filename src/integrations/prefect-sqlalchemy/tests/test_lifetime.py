@@ -7,13 +7,15 @@ import copy
 import gc
 import os
 import pickle
+import sqlite3
 import threading
 import warnings
 
 import cloudpickle
 import pytest
 from prefect import flow, task
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from prefect_integration_kit.waiting import apoll, poll
@@ -281,3 +283,44 @@ async def test_async_clients_are_those_of_sqlalchemy(aconnector):
         async with aconnector.get_client(client_type="connection", begin=begin) as connection:
             assert isinstance(connection, AsyncConnection)
             assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+
+
+# Subclasses that connect in their own way
+
+
+class OwnEngine(SqlAlchemyConnector):
+    _block_type_name = "Own Engine"
+
+    def get_engine(self, **create_engine_kwargs):
+        return super().get_engine(creator=lambda: sqlite3.connect(self.connect_args["file"]))
+
+
+class OwnConnection(SqlAlchemyConnector):
+    _block_type_name = "Own Connection"
+
+    def get_connection(self, begin=True, **connect_kwargs):
+        engine = create_engine(f"sqlite:///{self.connect_args['file']}", poolclass=NullPool)
+        return engine.begin() if begin else engine.connect()
+
+
+class OwnAsyncEngine(AsyncSqlAlchemyConnector):
+    _block_type_name = "Own Async Engine"
+
+    def get_engine(self, **create_engine_kwargs):
+        return create_async_engine(f"sqlite+aiosqlite:///{self.connect_args['file']}", poolclass=NullPool)
+
+
+@pytest.mark.parametrize("cls", [OwnEngine, OwnConnection])
+def test_statements_go_where_a_subclass_connects(cls, tmp_path):
+    with cls(connection_info="sqlite:////no/folder/is.here", connect_args={"file": tmp_path / "own.db"}) as database:
+        database.execute("CREATE TABLE t (n INT)")
+        database.execute_many("INSERT INTO t VALUES (:n)", [{"n": 1}, {"n": 2}])
+        assert database.fetch_all("SELECT n FROM t ORDER BY n") == [(1,), (2,)]
+
+
+async def test_statements_go_where_an_async_subclass_connects(tmp_path):
+    arguments = {"file": tmp_path / "own.db"}
+    async with OwnAsyncEngine(connection_info="sqlite+aiosqlite:////no/is.here", connect_args=arguments) as database:
+        await database.execute("CREATE TABLE t (n INT)")
+        await database.execute_many("INSERT INTO t VALUES (:n)", [{"n": 1}, {"n": 2}])
+        assert await database.fetch_all("SELECT n FROM t ORDER BY n") == [(1,), (2,)]

@@ -69,6 +69,23 @@ class SharedValues(Generic[V]):
                 del self._values[key]
 
 
+class Only:
+    """A part of a key that equals itself alone, and lives as long as the key.
+
+    Args:
+        value: What it stands for, such as a function or a block that makes the value in its own way.
+    """
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Only) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+
 def fingerprint(*parts: Any) -> bytes:
     """Tell values apart by their content, within this process.
 

@@ -9,7 +9,7 @@ import pytest
 from prefect.types import SecretDict
 from pydantic import BaseModel, SecretStr
 
-from prefect_integration_kit.kept import SharedValues, changed_at, fingerprint
+from prefect_integration_kit.kept import Only, SharedValues, changed_at, fingerprint
 
 
 class Credentials(BaseModel):
@@ -79,3 +79,10 @@ def test_a_changed_file_is_noticed(tmp_path):
     assert changed_at([path]) == [0]
     path.write_text("{}")
     assert changed_at([path])[0] > 0
+
+
+def test_a_part_of_a_key_that_equals_itself_alone():
+    equal, other = Credentials(user="u"), Credentials(user="u")
+    assert equal == other
+    assert Only(equal) == Only(equal) != Only(other)
+    assert len({Only(equal), Only(equal), Only(other)}) == 2

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from prefect_azure._blob.engine import ENCODED, FastEngine, SdkEngine, open_engine
 from prefect_azure._blob.listing import checked_key, is_folder, remote_object
 from prefect_azure._blob.options import NO_OPTIONS, REPLACE, TransferOptions, blob_errors, once_more
+from prefect_azure._blob.own_clients import OwnService, has_own_clients
 from prefect_azure._blob.retries import retry_policy
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_azure.errors import AzureConflict, AzureNotFound, BlobNotFound, ContainerNotFound
@@ -49,7 +50,7 @@ class AzureBlobs:
         """Take a shared client whose connections serve all threads of a folder transfer.
 
         Args:
-            credentials: Who asks.
+            credentials: Who asks; a subclass that has its own methods for clients decides.
             container: Name of the container.
 
         Raises:
@@ -65,6 +66,8 @@ class AzureBlobs:
                 "lower-case letters, digits and single hyphens."
             )
         settings = BlobSettings()
+        if has_own_clients(credentials):
+            return cls(credentials, OwnService(credentials), container, settings.max_concurrency, native_transfer=False)
         service = blob_service(credentials, **client_options(settings.part_mebibytes * 2**20, settings.retry_seconds))
         _make_room(service, settings.max_concurrency)
         return cls(credentials, service, container, settings.max_concurrency, settings.native_transfer)
@@ -95,6 +98,8 @@ class AzureBlobs:
         """Who asks, as far as that is known without asking."""
         from prefect_azure._identity import describe
 
+        if isinstance(self.service, OwnService):
+            return f"the client of {type(self.credentials).__name__}"
         if self.credentials.connection_string is not None:
             return "the connection string's key or signature"
         return describe(self.credentials)

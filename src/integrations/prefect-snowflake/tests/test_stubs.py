@@ -1,0 +1,108 @@
+"""What users' own tests put in the place of the connector, the session or the block."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest.mock import MagicMock, patch
+
+import pytest
+
+from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
+from prefect_snowflake.database import (
+    snowflake_multiquery,
+    snowflake_query,
+    snowflake_query_async,
+    snowflake_query_sync,
+)
+
+
+class StubbedCursor:
+    """The connector's documented calls, and no others."""
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def close(self) -> None: ...
+
+    def execute_async(self, command: str, params: Any = None) -> dict[str, str]:
+        self.waiting = [(command, params)]
+        return {"queryId": "1"}
+
+    def get_results_from_sfqid(self, query_id: str) -> None:
+        self.rows = self.waiting
+
+    def execute(self, command: str, params: Any = None) -> None:
+        self.rows = [(command, params)]
+
+    def fetchall(self) -> list[Any]:
+        return self.rows
+
+
+class StubbedConnection:
+    """One look, and the query has ended."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.left = 1
+
+    def cursor(self, *_: Any) -> StubbedCursor:
+        return StubbedCursor()
+
+    def get_query_status(self, query_id: str) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def is_still_running(self, status: bool) -> bool:
+        return status
+
+    def is_closed(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+
+
+class OwnConnector(SnowflakeConnector):
+    """A session from elsewhere."""
+
+    _block_type_name = "Own Snowflake Connector"
+
+    def get_connection(self, **connect_kwargs: Any) -> Any:
+        return StubbedConnection()
+
+
+def connector(cls: type[SnowflakeConnector] = SnowflakeConnector) -> SnowflakeConnector:
+    credentials = SnowflakeCredentials(account="a", user="u", password="p")  # pyright: ignore[reportArgumentType]
+    return cls(credentials=credentials, database="d", warehouse="w", schema="s")  # pyright: ignore[reportCallIssue]
+
+
+def mocked_block() -> Any:
+    block = MagicMock()
+    block.get_connection.side_effect = StubbedConnection
+    return block
+
+
+@pytest.mark.parametrize("made", [connector, lambda: connector(OwnConnector), mocked_block], ids=["sdk", "own", "mock"])
+def test_tasks_run_through_a_stub(made: Any) -> None:
+    with patch("snowflake.connector.connect", StubbedConnection):
+        assert snowflake_query.fn("q", made(), params=(1,)) == [("q", (1,))]
+        assert snowflake_query_sync.fn("q", made()) == [("q", None)]
+        assert asyncio.run(snowflake_query_async.fn("q", made())) == [("q", None)]
+        assert snowflake_multiquery.fn(["q"], made(), as_transaction=True) == [[("q", None)]]
+
+
+@pytest.mark.parametrize("cls", [SnowflakeConnector, OwnConnector])
+def test_methods_run_through_a_stub(cls: type[SnowflakeConnector]) -> None:
+    with patch("snowflake.connector.connect", StubbedConnection):
+        assert connector(cls).fetch_all("q", {"a": 1}) == [("q", {"a": 1})]
+        connector(cls).execute("q")
+
+
+def test_fakesnow_can_take_the_place_of_the_connector() -> None:
+    fakesnow = pytest.importorskip("fakesnow")
+    with fakesnow.patch(), connector() as block:
+        block.execute("CREATE TABLE t (n INT)")
+        block.execute_many("INSERT INTO t VALUES (%(n)s)", [{"n": 1}, {"n": 2}])
+        assert block.fetch_many("SELECT n FROM t ORDER BY n", size=1) == [(1,)]
+        assert block.fetch_all("SELECT n FROM t ORDER BY n") == [(2,)]
