@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -78,7 +78,24 @@ class PrefectDaskClient(Client):
         """
         self._packer = make_packer(uuid4().hex)
         self._parcels = Parcels(super().submit)
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Stop what a constructor that failed has started.
+
+        Else a thread goes on, and the client is closed by whatever collects it as garbage. That may be the start of
+        another client, which holds the lock that closing waits for.
+        """
+        runner = getattr(self, "_loop_runner", None)
+        if runner is None or self.asynchronous:
+            return
+        with suppress(Exception):
+            self.close()
+        runner.stop()
 
     async def _ensure_connected(self, timeout: Any = None) -> None:
         """Connect; a scheduler that takes the connection and then says nothing is given up, too, unlike by Dask."""
