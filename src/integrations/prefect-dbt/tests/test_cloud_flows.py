@@ -354,3 +354,9 @@ async def test_a_refused_look_ends_the_wait_at_once(
     with pytest.raises(DbtCloudGetRunFailed, match=r"403.*account_id"):
         await wait_for_dbt_cloud_job_run(shop.start_run(shop.add_job()), cloud_credentials)
     assert len(shop.calls_of("GetRun")) == 1
+
+
+def test_a_run_without_an_id_is_refused() -> None:
+    assert get_run_id.fn({"id": 5}) == 5
+    with pytest.raises(RuntimeError, match="no id"):
+        get_run_id.fn({})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from docker import APIClient, DockerClient
+# Not from `docker` itself, where tests of flows put a mock in the place of a class.
+from docker.api.client import APIClient
+from docker.client import DockerClient
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect_integration_kit.dispatch import async_task, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
 
-from ._engine import open_engine
+from ._engine import engine_for_task
 from .errors import DockerNotFound, docker_errors
 from .host import DockerHost
 
@@ -22,7 +22,7 @@ _ANY_SILENCE_SECONDS = 7 * 24 * 3600.0
 
 def _get(container_id: str, docker_host: DockerHost | None, *, timeout_seconds: float | None = None) -> Container:
     with docker_errors(_subject(container_id)):
-        return open_engine(docker_host, timeout_seconds=timeout_seconds).containers.get(container_id)
+        return engine_for_task(docker_host, timeout_seconds=timeout_seconds).containers.get(container_id)
 
 
 def _subject(container_id: str) -> str:
@@ -56,7 +56,7 @@ def _create_docker_container(
     }
     given = {key: value for key, value in options.items() if value is not None}
     with docker_errors(f"Container {name!r} of image {image!r}" if name else f"Container of image {image!r}"):
-        container = open_engine(docker_host).containers.create(image, command, **given, **create_kwargs)
+        container = engine_for_task(docker_host).containers.create(image, command, **given, **create_kwargs)
     run_logger(__name__).info("Created container %s from image %s", container.short_id, image)
     return container
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_integration_kit.dispatch import async_task, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
 
-from ._engine import open_engine
+from ._engine import engine_for_task
 from ._pulls import pull_all_tags, pull_image
 from ._references import parse_image
 from .credentials import DockerRegistryCredentials
@@ -40,7 +40,7 @@ def _pull_docker_image(
         "logger": run_logger(__name__),
         "auth_config": auth_config,
     }
-    client = open_engine(docker_host)
+    client = engine_for_task(docker_host)
     return pull_all_tags(client, reference, **options) if all_tags else pull_image(client, reference, **options)
 
 

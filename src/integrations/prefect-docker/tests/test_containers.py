@@ -6,10 +6,12 @@ import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import docker
 import pytest
 from prefect import flow
+from pydantic import PrivateAttr
 
 from prefect_docker import DockerHost
 from prefect_docker.containers import (
@@ -211,3 +213,31 @@ async def test_the_event_loop_is_not_blocked(engine: Any, new_container: Callabl
         await get_docker_container_logs.fn(container.id)
     assert seen
     assert threading.get_ident() not in seen
+
+
+class OwnHost(DockerHost):
+    """A host whose clients are the test's."""
+
+    _block_type_name = "Own Docker Host"
+    _client: Any = PrivateAttr(default=None)
+
+    def get_client(self) -> Any:
+        return self._client
+
+
+@pytest.mark.parametrize("kind", ["subclass", "stand-in", "from_env"])
+async def test_a_client_of_the_callers_own_is_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = MagicMock()
+    client.__enter__.return_value = client
+    client.containers.get.return_value.logs.return_value = b"hello"
+    host: Any = None
+    if kind == "subclass":
+        host = OwnHost()
+        host._client = client
+    elif kind == "stand-in":
+        host = MagicMock(spec=DockerHost, **{"get_client.return_value": client})
+    else:
+        monkeypatch.setattr(docker, "from_env", lambda: client)
+    assert await create_docker_container.fn("alpine", docker_host=host) is client.containers.create.return_value
+    client.containers.create.assert_called_once_with("alpine", None)
+    assert await get_docker_container_logs.fn("c157", docker_host=host) == "hello"

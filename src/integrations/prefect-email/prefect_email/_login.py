@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect_email._oauth2 import TOKENS, TokenRequest
-from prefect_email._replies import Peer, email_errors
+from prefect_email._replies import Peer, email_errors, is_smtp
 from prefect_email._tls import context_of
 from prefect_email.errors import (
     EmailAuthenticationError,
@@ -43,6 +43,9 @@ def log_in(server: smtplib.SMTP, credentials: EmailServerCredentials, peer: Peer
         EmailTokenError: If there is no token to be had.
         EmailInsecureAuthentication: If a secret would go to the token server unencrypted.
     """
+    if not is_smtp(server) and not uses_oauth2(credentials):
+        server.login(credentials.username or "", credentials.password.get_secret_value())
+        return
     server.ehlo_or_helo_if_needed()
     offered = cast("Mapping[str, str]", server.esmtp_features).get("auth", "").upper().split()
     if not offered:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
-from typing import TYPE_CHECKING
+from email.utils import getaddresses, parseaddr
+from typing import TYPE_CHECKING, Any
 
 from prefect_email._replies import Peer, email_errors
 from prefect_email.errors import EmailConnectionLost, EmailNotSupported, EmailTimeout, EmailTooLarge, Reply
@@ -98,6 +99,23 @@ def hand_over(server: smtplib.SMTP, peer: Peer, recipients: Sequence[str], conte
         error.is_transient = False
         raise error from exc
     return refused
+
+
+def send_by(server: Any, peer: Peer, mail: OutgoingEmail, recipients: Sequence[str]) -> dict[str, Reply]:
+    """Send a message by what stands in for a connection and has nothing but `send_message`.
+
+    Returns:
+        Nobody: what it refuses, it raises.
+    """
+    message = mail.message
+    shown = [address for _, address in getaddresses([*message.get_all("To", []), *message.get_all("Cc", [])])]
+    is_plain = parseaddr(str(message["From"]))[1] == mail.sender and sorted(shown) == sorted(recipients)
+    with email_errors(peer):
+        if is_plain:
+            server.send_message(message)
+        else:
+            server.send_message(message, from_addr=mail.sender, to_addrs=list(recipients))
+    return {}
 
 
 def abandon(server: smtplib.SMTP) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import smtplib
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prefect_email import _transaction
-from prefect_email._replies import Peer
+from prefect_email._replies import Peer, field_of, is_smtp
 from prefect_email.errors import (
     EmailConnectionError,
     EmailConnectionLost,
@@ -25,6 +24,7 @@ from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, retry
 
 if TYPE_CHECKING:
+    from smtplib import SMTP
     from types import TracebackType
 
     from typing_extensions import Unpack
@@ -125,13 +125,13 @@ class EmailConnection:
         """
         self._credentials = email_server_credentials
         self._peer = Peer.of(email_server_credentials)
-        attempts = email_server_credentials.max_attempts
+        attempts: int = field_of(email_server_credentials, "max_attempts")
         self._backoff = backoff or Backoff(
             max_attempts=attempts,
-            deadline_seconds=attempts * email_server_credentials.timeout_seconds,
+            deadline_seconds=attempts * self._peer.timeout_seconds,
         )
         self._clock = clock
-        self._server: smtplib.SMTP | None = None
+        self._server: SMTP | None = None
         self._lock = threading.RLock()
 
     @property
@@ -175,8 +175,8 @@ class EmailConnection:
         Raises:
             InvalidEmail: If the mail cannot be built.
         """
-        email["email_from"] = email.get("email_from") or self._credentials.username
-        email["max_message_bytes"] = email.get("max_message_bytes") or self._credentials.max_message_bytes
+        email["email_from"] = email.get("email_from") or field_of(self._credentials, "username")
+        email["max_message_bytes"] = email.get("max_message_bytes") or field_of(self._credentials, "max_message_bytes")
         return draft_email(**email)
 
     def deliver(self, mail: OutgoingEmail) -> SentEmail:
@@ -215,12 +215,15 @@ class EmailConnection:
         while batch := delivery.pending[:_RECIPIENTS_PER_TRANSACTION]:
             server, content = self._begin(mail)
             with self._recovering(server):
-                refused = _transaction.hand_over(server, self._peer, batch, content)
+                if content is None:
+                    refused = _transaction.send_by(server, self._peer, mail, batch)
+                else:
+                    refused = _transaction.hand_over(server, self._peer, batch, content)
             delivery.record(batch, refused)
         if delivery.deferred:
             raise delivery.failure(self._peer)
 
-    def _begin(self, mail: OutgoingEmail) -> tuple[smtplib.SMTP, bytes]:
+    def _begin(self, mail: OutgoingEmail) -> tuple[SMTP, bytes | None]:
         """Announce a mail, on a new connection if the old one has gone."""
         was_open = self.is_open
         try:
@@ -230,15 +233,17 @@ class EmailConnection:
                 raise
             return self._announce(mail)  # it was idle for too long; nothing has been said of this mail
 
-    def _announce(self, mail: OutgoingEmail) -> tuple[smtplib.SMTP, bytes]:
+    def _announce(self, mail: OutgoingEmail) -> tuple[SMTP, bytes | None]:
         if self._server is None:
             self._server = self._credentials.get_server()
         server = self._server
+        if not is_smtp(server):  # `get_server` or `smtplib` itself was replaced, as in tests of flows
+            return server, None
         with self._recovering(server):
             return server, _transaction.begin(server, self._peer, mail)
 
     @contextlib.contextmanager
-    def _recovering(self, server: smtplib.SMTP) -> Generator[None]:
+    def _recovering(self, server: SMTP) -> Generator[None]:
         """Leave the connection usable, or drop it, when a transaction fails."""
         try:
             yield
@@ -246,7 +251,8 @@ class EmailConnection:
             self._drop()
             raise
         except EmailError:
-            _transaction.abandon(server)
+            if is_smtp(server):
+                _transaction.abandon(server)
             raise
         except BaseException:
             self._drop()
@@ -254,13 +260,13 @@ class EmailConnection:
 
     def _drop(self) -> None:
         server, self._server = self._server, None
-        if server is not None:
+        if server is not None and is_smtp(server):
             server.close()
 
     def _close(self) -> None:
         with self._lock:
             server = self._server
-            if server is not None and server.sock is not None:
+            if server is not None and is_smtp(server) and server.sock is not None:
                 with contextlib.suppress(OSError):
                     server.sock.settimeout(min(_GOODBYE_SECONDS, self._peer.timeout_seconds))
                     server.quit()

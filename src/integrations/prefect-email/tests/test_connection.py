@@ -7,11 +7,13 @@ import smtplib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from unittest.mock import MagicMock
 
 import pytest
 
-from prefect_email import EmailConnection, EmailServerCredentials, SentEmail
+from prefect_email import EmailConnection, EmailServerCredentials, SentEmail, email_send_message
 from prefect_email.errors import (
     EmailAuthenticationError,
     EmailConnectionLost,
@@ -407,3 +409,31 @@ def test_lines_of_dots_arrive(plain: SMTPBackend, connection: EmailConnection) -
     connection.send(**{**MAIL, "msg": ".\r\n..\r\n.hidden\r\nFrom me\r\n"})
     content = plain.mailbox.only().message.get_payload()[0].get_payload(decode=True)
     assert content.split() == [b".", b"..", b".hidden", b"From", b"me"]
+
+
+@pytest.mark.parametrize("is_block", [True, False], ids=["block", "stand-in"])
+async def test_what_replaces_get_server_needs_no_more_than_send_message(
+    is_block: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Server:
+        sent: ClassVar[list[tuple[Any, dict[str, Any]]]] = []
+
+        def send_message(self, message: Any, **envelope: Any) -> None:
+            self.sent.append((message, envelope))
+
+    if is_block:
+        monkeypatch.setattr(EmailServerCredentials, "get_server", lambda self: Server())
+    credentials: Any = EmailServerCredentials() if is_block else SimpleNamespace(get_server=Server, username="me@x.com")
+    Server.sent.clear()
+    message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
+    await email_send_message.fn(email_server_credentials=credentials, **MAIL, email_to_bcc="b@x.com")
+    assert Server.sent[0] == (message, {})
+    assert Server.sent[1][1] == {"from_addr": "me@x.com", "to_addrs": ["a@x.com", "b@x.com"]}
+
+
+async def test_a_replaced_smtplib_gets_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MagicMock()
+    monkeypatch.setattr(smtplib, "SMTP_SSL", server)
+    credentials = EmailServerCredentials(username="me@x.com", password="none")  # pyright: ignore[reportArgumentType]
+    message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
+    server.return_value.send_message.assert_called_once_with(message)

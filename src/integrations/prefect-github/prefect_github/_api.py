@@ -6,6 +6,7 @@ fails for a moment; what changes something is never sent twice once GitHub may h
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.git_hosts import warn_of_exposure
 
-from ._answers import answer_of, data_of
+from ._answers import Answer, answer_of, data_of
 from ._documents import changes_something
 from ._hosts import server_of
 from ._http import arepeat, client_options, network_errors, repeat
@@ -45,6 +46,8 @@ def run(
     Raises:
         GitHubError: Of the class that tells what is wrong. Errors in the answer are raised with their path.
     """
+    if (endpoint := _own_endpoint(credentials)) is not None:
+        return _answered(endpoint(query, dict(variables or {})), query, error_key)
     request = _Request(query, variables, credentials, error_key)
     import httpx
 
@@ -61,6 +64,8 @@ async def arun(
     query: str, variables: Mapping[str, Any] | None, credentials: Credentials, *, error_key: str = "errors"
 ) -> dict[str, Any]:
     """Async form of `run`; it does not block the event loop."""
+    if (endpoint := _own_endpoint(credentials)) is not None:
+        return _answered(await asyncio.to_thread(endpoint, query, dict(variables or {})), query, error_key)
     request = _Request(query, variables, credentials, error_key)
     import httpx
 
@@ -71,6 +76,17 @@ async def arun(
             if not request.may_ask_again():
                 raise
         return await arepeat(lambda: request.asend(client), credentials)
+
+
+def _own_endpoint(credentials: Credentials) -> Any:
+    """Get the endpoint of a subclass, or a test of a flow, that has put its own `get_client` in the place of ours."""
+    method = getattr(credentials.get_client, "__func__", None)
+    return None if getattr(method, "__module__", None) == f"{__package__}.credentials" else credentials.get_client()
+
+
+def _answered(body: Any, query: str, error_key: str) -> Any:
+    data_of(Answer(200, body=body), "GitHub's API", changes=changes_something(query), error_key=error_key)
+    return body["data"]
 
 
 class _Request:

@@ -346,3 +346,33 @@ def test_what_changes_something_is_told_without_the_schema(document: str, expect
 )
 def test_a_path_is_written_as_code_would(path: Any, written: str) -> None:
     assert written_path(path) == written
+
+
+class OwnCredentials:
+    """What stands in for the block in tests of flows."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[Any, ...]] = []
+
+    def get_client(self) -> Any:
+        def endpoint(op: Any, variables: Any) -> dict[str, Any]:
+            self.asked.append((op, variables))
+            return self.answer
+
+        return endpoint
+
+
+async def test_a_client_of_the_callers_own_is_asked(execute: Any) -> None:
+    own: Any = OwnCredentials({"data": {"viewer": {"login": "ada"}}})
+    assert await execute(VIEWER, own, a=1) == {"viewer": {"login": "ada"}}
+    assert own.asked == [(VIEWER, {"a": 1})]
+    own.answer = {"errors": [{"message": "no such field"}]}
+    with pytest.raises(RuntimeError, match="no such field"):
+        await execute(VIEWER, own)
+
+
+async def test_a_replaced_get_client_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = OwnCredentials({"data": {"viewer": {"login": "ada"}}})
+    monkeypatch.setattr(GitHubCredentials, "get_client", lambda self: own.get_client())
+    assert await aexecute_graphql.fn(VIEWER, GitHubCredentials()) == {"viewer": {"login": "ada"}}

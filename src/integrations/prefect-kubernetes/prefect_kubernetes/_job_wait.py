@@ -275,6 +275,9 @@ class JobWait:
                 logs[name] = "".join(f"{line}\n" for line in follower.result())
             else:
                 logs[name] = await self._read_log(name, _job_pods.main_container(pod, self.job))
+                if follower is None and self.print_func is not None:  # a pod that does not say how its containers are
+                    for line in logs[name].splitlines():
+                        self.print_func(line)
         return logs
 
     async def _read_log(self, name: str, container: str) -> str:

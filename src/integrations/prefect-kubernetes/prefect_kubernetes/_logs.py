@@ -43,6 +43,8 @@ async def read_text(core: Any, pod_name: str, container: str | None, namespace: 
         response = await core.read_namespaced_pod_log(
             name=pod_name, namespace=namespace, **{**options, "_preload_content": False}
         )
+        if isinstance(response, str):  # a client of the caller's own, which reads answers itself
+            return response
         await _check(response)
         return (await response.read()).decode("utf-8", "replace")
 
@@ -87,6 +89,7 @@ class LogFollower:
         self._since: str | None = None  # the second of the newest line
         self._seen: Counter[str] = Counter()  # the lines of that second
         self._was_open = False
+        self._is_text = False  # the client reads answers itself, so there is one, with all lines
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """Give the lines, without their ends, as they come.
@@ -108,7 +111,7 @@ class LogFollower:
                 raise
             except KubernetesUnavailable:
                 is_whole = False
-            if is_whole and (is_last or self._options.get("limit_bytes")):
+            if self._is_text or (is_whole and (is_last or self._options.get("limit_bytes"))):
                 return
             barren = 0 if count else barren + 1
             if barren:
@@ -118,6 +121,11 @@ class LogFollower:
         """Read over one connection what has not been seen yet."""
         response = await call(self._subject, self._open)
         self._was_open = True
+        if isinstance(response, str):
+            self._is_text = True
+            for line in response.splitlines():
+                yield line
+            return
         seen, first_second = Counter(self._seen), self._since
         try:
             with kube_errors(self._subject):
@@ -241,7 +249,7 @@ async def _split(response: Any) -> AsyncGenerator[str, None]:
 
 async def _check(response: Any) -> None:
     """Raise what the SDK would, had it read the answer itself."""
-    if response.status < 400:
+    if isinstance(response, str) or response.status < 400:
         return
     from kubernetes_asyncio.client.exceptions import ApiException
     from kubernetes_asyncio.client.rest import RESTResponse

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
 
 import pytest
 import yaml
+from kubernetes_asyncio.client import V1PodList
 from prefect import flow
 
 from prefect_integration_kit.waiting import apoll
@@ -28,7 +31,7 @@ from prefect_kubernetes.flows import run_namespaced_job, run_namespaced_job_asyn
 from prefect_kubernetes.jobs import KubernetesJobRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from prefect_integration_tests.backends.kube_api import KubeApi
     from prefect_integration_tests.clock import FakeClock
@@ -449,3 +452,28 @@ def test_a_run_takes_a_model_of_the_sdk_too(make_job: Any) -> None:
 
 def test_the_published_error_is_found_where_it_was() -> None:
     assert jobs.KubernetesJobTimeoutError is KubernetesJobTimeoutError
+
+
+async def test_a_job_runs_by_a_client_of_the_callers_own(
+    kube_credentials: KubernetesCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a client's pods may say nothing of their containers, and its logs are text."""
+    batch, core = AsyncMock(), AsyncMock()
+    job = {**manifest(), "metadata": {"name": "load", "namespace": "default", "uid": "u"}}
+    done = {**job, "status": {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}}
+    batch.create_namespaced_job.return_value = job
+    batch.read_namespaced_job.return_value = batch.read_namespaced_job_status.return_value = done
+    pod: dict[str, Any] = {"metadata": {"name": "load-x"}, "spec": {}, "status": {"phase": "Succeeded"}}
+    core.list_namespaced_pod.return_value = V1PodList(items=[pod])
+    core.read_namespaced_pod_log.return_value = "hello\n"
+
+    @asynccontextmanager
+    async def own_client(self: KubernetesCredentials, client_type: str) -> AsyncIterator[AsyncMock]:
+        yield {"batch": batch, "core": core}[client_type]
+
+    monkeypatch.setattr(KubernetesCredentials, "get_client", own_client)
+    lines: list[str] = []
+    run = await KubernetesJob(v1_job=manifest(), credentials=kube_credentials, interval_seconds=1).atrigger()
+    await run.await_for_completion(lines.append)
+    assert await run.afetch_result() == {"load-x": "hello\n"}
+    assert lines == ["hello"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
 
 import pytest
 from kubernetes_asyncio.client import V1Container, V1ObjectMeta, V1Pod, V1PodSpec
@@ -29,7 +31,7 @@ from prefect_kubernetes.pods import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from prefect_integration_tests.backends.kube_api import KubeApi
     from prefect_integration_tests.clock import FakeClock
@@ -307,3 +309,18 @@ def test_a_very_long_line_comes_in_pieces_and_memory_stays_bounded() -> None:
     assert sum(map(len, lines)) == 3_000_003
     assert max(map(len, lines)) <= 2 * 600_000
     assert lines[-1] == "end"
+
+
+async def test_a_client_of_the_callers_own_may_give_the_log_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = AsyncMock()
+    core.read_namespaced_pod_log.return_value = "one\ntwo\n"
+
+    @asynccontextmanager
+    async def own_client(self: KubernetesCredentials, client_type: str) -> AsyncIterator[AsyncMock]:
+        yield core
+
+    monkeypatch.setattr(KubernetesCredentials, "get_client", own_client)
+    assert await read_namespaced_pod_log.fn(KubernetesCredentials(), "greeter", "main") == "one\ntwo\n"
+    lines: list[str] = []
+    await read_namespaced_pod_log.fn(KubernetesCredentials(), "greeter", "main", print_func=lines.append)
+    assert lines == ["one", "two"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from prefect_integration_kit.coroutines import run_to_end
 from prefect_integration_kit.kept import SharedValues, fingerprint
 from prefect_integration_kit.waiting import Backoff, retry
 
@@ -62,7 +64,10 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
 
     def once() -> R:
         with redis_errors(what, block.secret_values()):
-            return command(client_of_block(block, is_repeatable=is_repeatable))
+            own = _own_client(block)
+            if own is None:
+                return command(client_of_block(block, is_repeatable=is_repeatable))
+            return _finished(command(own))
 
     seconds = current(RedisSettings).retry_seconds
     backoff = Backoff(initial_seconds=0.2, maximum_seconds=2.0, deadline_seconds=seconds)
@@ -74,6 +79,22 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
         if not was_not_run(exc):
             exc.args = (f"{exc} The command may have run, so it was not sent again.",)
         raise
+
+
+def _own_client(block: RedisDatabase) -> Any:
+    """Get the client of a subclass, or a test of a flow, that has put its own method in the place of ours."""
+    for make in (block.get_client, block.get_async_client):
+        method = getattr(make, "__func__", None)
+        if getattr(method, "__module__", None) != f"{__package__}.blocks":
+            return make()
+    return None
+
+
+def _finished(answer: Any) -> Any:
+    async def wait() -> Any:
+        return await answer
+
+    return run_to_end(wait()) if inspect.isawaitable(answer) else answer
 
 
 def shown(key: str) -> str:

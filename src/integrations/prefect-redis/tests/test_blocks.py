@@ -8,6 +8,7 @@ import sys
 import threading
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 import redis
@@ -313,3 +314,15 @@ async def test_wrong_arguments_of_tasks_are_told(prefect_harness: None, database
         await redis_execute.fn(database, "NONSENSE")
     with pytest.raises(RedisKeyNotFound, match="'absent'"):
         await redis_get.fn(database, "absent")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["get_client", "get_async_client"])
+async def test_a_client_of_the_callers_own_is_used(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = AsyncMock() if is_async else MagicMock()
+    client.get.return_value = b"kept"
+    monkeypatch.setattr(RedisDatabase, "get_async_client" if is_async else "get_client", lambda self: client)
+    block = RedisDatabase(host="no.such.host.invalid")
+    await redis_set_binary.fn(block, "key", b"new", ex=5)
+    client.set.assert_called_once_with("key", b"new", px=5000, nx=False, xx=False)
+    assert await redis_get_binary.fn(block, "key") == b"kept"
+    assert await block.aread_path("key") == b"kept"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.sdk_errors import combined, mask_secrets
 from prefect_integration_kit.waiting import retry
+from prefect_slack._own_clients import finished, own_web_client
 from prefect_slack._reach import client_options
 from prefect_slack._refusals import may_repeat, refusal, unreachable, was_maybe_done, was_unsent
 from prefect_slack._waits import CLOCK, backoff
@@ -25,13 +26,18 @@ _FORM_METHODS = frozenset({"chat.getPermalink", "conversations.list", "files.get
 """They take no JSON (https://docs.slack.dev/apis/web-api/#methods-supporting-json)."""
 
 
+_USUAL = ("text", "attachments", "blocks")
+"""What an own client is always given, be it `None`."""
+
+
 class SlackCalls:
     """Calls with one block's token; nothing stays open between them."""
 
     def __init__(self, credentials: SlackCredentials) -> None:
         self._credentials = credentials
-        self.secrets = (credentials.token, credentials.proxy)
-        self._client = _client(credentials)
+        # What stands in for a block, as in tests of flows, may have nothing but `get_client`.
+        self.secrets: tuple[Any, ...] = (getattr(credentials, "token", None), getattr(credentials, "proxy", None))
+        self._client: WebClient | None = None
 
     def call(
         self,
@@ -61,6 +67,9 @@ class SlackCalls:
         """
         subject = f"Slack, {method} {to}".rstrip()
         given: Json = {name: plain(value) for name, value in arguments.items() if value is not None}
+        if (own := own_web_client(self._credentials, method.replace(".", "_"))) is not None:
+            usual = {name: plain(arguments[name]) for name in _USUAL if name in arguments}
+            return self._send_by(own, method, {**usual, **given}, subject, remedies or {})
         attempts = 0
 
         def once() -> Json:
@@ -101,6 +110,8 @@ class SlackCalls:
     ) -> Json:
         from slack_sdk.errors import SlackApiError
 
+        if self._client is None:
+            self._client = _client(self._credentials)
         client: Any = self._client
         kind = "params" if method in _FORM_METHODS else "json"
         try:
@@ -115,6 +126,16 @@ class SlackCalls:
             unsure = "" if is_repeatable or was_unsent(exc) else "It may have been done: look before you repeat it."
             raise unreachable(exc, subject, self._credentials.timeout_seconds, maybe_done=unsure) from exc
         return cast("Json", response.data)
+
+    def _send_by(self, client: Any, method: str, arguments: Json, subject: str, remedies: Mapping[str, str]) -> Json:
+        """Call a method of the user's own client, once."""
+        from slack_sdk.errors import SlackApiError
+
+        try:
+            response = finished(getattr(client, method.replace(".", "_"))(**arguments))
+        except SlackApiError as exc:
+            raise refusal(exc, subject, self.secrets, remedies) from exc
+        return cast("Json", getattr(response, "data", response))
 
 
 def _client(credentials: SlackCredentials) -> WebClient:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect_integration_kit.sdk_errors import mask_secrets
 from prefect_integration_kit.waiting import retry
 from prefect_slack._calls import log_retry, plain
+from prefect_slack._own_clients import finished, own_webhook_client
 from prefect_slack._reach import client_options, parts_of_webhook
 from prefect_slack._refusals import hook_refusal, may_repeat, unreachable, was_unsent
 from prefect_slack._text import MAX_SECTION, MAX_TEXT, header_text, split_text, truncate_text
@@ -27,12 +28,13 @@ _SECTIONS = 3
 """Sections below a header. Slack counts all blocks of a message together, and does not say up to where."""
 
 
-def post(webhook: SlackWebhook, body: Json) -> None:
+def post(webhook: SlackWebhook, body: Json, *, is_sync: bool = False) -> None:
     """Send one message.
 
     Args:
         webhook: The block.
         body: What Slack calls the payload; members that are `None` are left out.
+        is_sync: Whether a client of the user's own is to be the sync one.
 
     Raises:
         SlackNotificationError: If the webhook does not take it, or gives no answer.
@@ -41,6 +43,9 @@ def post(webhook: SlackWebhook, body: Json) -> None:
     given: Json = {name: plain(value) for name, value in body.items() if value is not None}
     if not any(given.get(name) for name in ("text", "blocks", "attachments", "markdown_text")):
         raise InvalidSlackMessage(f"{_SUBJECT}: there is nothing to send. Give text, slack_blocks or attachments.")
+    if (own := own_webhook_client(webhook, is_sync=is_sync)) is not None:
+        _post_by(own, {**dict.fromkeys(body), **given})
+        return
     url = webhook.url.get_secret_value()
     if not url.lower().startswith(("https://", "http://")) or not url.isprintable() or " " in url:
         raise InvalidSlackMessage(f"{_SUBJECT}: url is no URL. Copy the whole Webhook URL, which begins with https://.")
@@ -62,6 +67,13 @@ def post(webhook: SlackWebhook, body: Json) -> None:
         on_retry=log_retry,
         clock=CLOCK,
     )
+
+
+def _post_by(client: Any, body: Json) -> None:
+    response = finished(client.send(**body))
+    status = getattr(response, "status_code", None)
+    if isinstance(status, int) and status not in _OK:
+        raise hook_refusal(status, response.body, dict(response.headers), _SUBJECT)
 
 
 def _client(webhook: SlackWebhook) -> WebhookClient:
@@ -109,7 +121,7 @@ def notification(body: str, subject: str | None) -> list[Json]:
     return [{"text": shown, "blocks": blocks}, *({"text": part} for part in rest)]
 
 
-def notify(webhook: SlackWebhook, body: str, subject: str | None) -> None:
+def notify(webhook: SlackWebhook, body: str, subject: str | None, *, is_sync: bool) -> None:
     """Send a notification."""
     for message in notification(body, subject):
-        post(webhook, message)
+        post(webhook, message, is_sync=is_sync)

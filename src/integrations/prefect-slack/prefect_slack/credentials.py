@@ -244,7 +244,7 @@ class SlackWebhook(QuickKey, NotificationBlock):
         """Async form of `notify`."""
         from prefect_slack import _webhook
 
-        await in_thread(lambda: _webhook.notify(self, body, subject))
+        await in_thread(lambda: _webhook.notify(self, body, subject, is_sync=False))
 
     async def anotify(self, body: str, subject: str | None = None) -> None:
         """Async form of `notify`, by the name that async forms have in all packages."""
@@ -266,4 +266,4 @@ class SlackWebhook(QuickKey, NotificationBlock):
         """
         from prefect_slack import _webhook
 
-        _webhook.notify(self, body, subject)
+        _webhook.notify(self, body, subject, is_sync=True)

@@ -117,9 +117,9 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         credentials = self.dbt_cloud_credentials
         run = await self.aget_run()
         if run.get("status") not in ENDED:
+            said = run.get("status_humanized") or run.get("status")
             raise DbtCloudJobRunIncomplete(
-                f"dbt Cloud run {self.run_id} has not ended: its status is {run.get('status_humanized')}. Call "
-                "wait_for_completion() first."
+                f"dbt Cloud run {self.run_id} has not ended: its status is {said}. Call wait_for_completion() first."
             )
         async with credentials.get_administrative_client() as client:
             await check_success(credentials, client, run)

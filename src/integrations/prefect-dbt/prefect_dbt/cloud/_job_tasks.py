@@ -260,6 +260,9 @@ def get_run_id(obj: dict[str, Any]) -> Any:
     Returns:
         Its ID.
 
+    Raises:
+        RuntimeError: If there is none.
+
     Example:
         ```python
         from prefect import flow
@@ -273,4 +276,7 @@ def get_run_id(obj: dict[str, Any]) -> Any:
             return get_run_id(run)
         ```
     """
-    return obj["id"]
+    run_id = obj.get("id")
+    if run_id is None:
+        raise RuntimeError("The run has no id. Give what trigger_dbt_cloud_job_run returned.")
+    return run_id
