@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._workers.calls import ONE_TRY, START_ONLY
 from .views import ExecutionView, JobView, execution_view, job_view
@@ -96,7 +96,7 @@ class AppsApi:
 
     def list(self, group: str) -> list[JobView]:
         """List the jobs of a resource group, all pages."""
-        return [job_view(_document(each)) for each in self._client().jobs.list_by_resource_group(group, **ONE_TRY)]
+        return [job_view(each) for each in _documents(self._client().jobs.list_by_resource_group, group)]
 
     def delete(self, group: str, name: str) -> None:
         """Ask for a job's deletion."""
@@ -126,8 +126,7 @@ class AppsApi:
 
     def executions(self, group: str, name: str) -> list[ExecutionView]:
         """List executions of a job, all pages."""
-        found: Iterable[Any] = self._client().jobs_executions.list(group, name, **ONE_TRY)
-        return [execution_view(_document(each)) for each in found]
+        return [execution_view(each) for each in _documents(self._client().jobs_executions.list, group, name)]
 
     def execution(self, group: str, name: str, execution: str) -> ExecutionView:
         """Read an execution."""
@@ -167,10 +166,9 @@ def _raw(answer: Any, _: object, __: object) -> Any:
     return json.loads(answer.http_response.text())  # answers of older SDKs have no `json`
 
 
-def _document(model: Any) -> Json:
-    """A model of the SDK as the document that it was read from."""
-    if isinstance(model, Mapping):
-        return dict(cast("Mapping[str, Any]", model))
-    if hasattr(model, "serialize"):  # of SDKs before version 4
-        return model.serialize(keep_readonly=True)
-    return model.as_dict()
+def _documents(operation: Callable[..., Iterable[Any]], *args: str) -> list[Json]:
+    """List by an operation of the SDK; what is returned are the documents of its answers, page by page."""
+    answers: list[Any] = []
+    for _ in operation(*args, raw_response_hook=answers.append, **ONE_TRY):
+        pass
+    return [each for answer in answers for each in _raw(answer, None, None).get("value") or ()]
