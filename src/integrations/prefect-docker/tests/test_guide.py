@@ -27,6 +27,13 @@ def alpine(docker_engine: Any) -> str:
     return docker_engine.import_busybox("alpine:3.20")
 
 
+class Opened(DockerHost):
+    """A host of the user's own that opens its client without asking the engine whether it is there."""
+
+    def get_client(self) -> Any:
+        return connect(self, timeout_seconds=0.5)
+
+
 class TestGuide(GuideSuite):
     distribution = "prefect-docker"
 
@@ -76,9 +83,8 @@ class TestGuide(GuideSuite):
             return open_engine(DockerHost(base_url=docker_tls_front.base_url, client_kwargs={"tls": tls}))
 
         def slow() -> object:
-            # One that was opened while the engine still answered.
-            monkeypatch.setattr(containers, "open_engine", lambda host, **_: connect(host, timeout_seconds=0.5))
-            host = DockerHost(base_url=deaf, version="1.40")
+            # A client that was opened while the engine still answered.
+            host = Opened(base_url=deaf, version="1.40")
             return asyncio.run(containers.start_docker_container.fn("shop-cache", host))
 
         def pull(credentials: DockerRegistryCredentials | None) -> object:
