@@ -108,6 +108,16 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.import_plugin(module)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show why tests failed that were then tried again, which pytest-rerunfailures leaves out."""
+    again: list[pytest.TestReport] = terminalreporter.stats.get("rerun", [])
+    if again:
+        terminalreporter.section("what failed at the first attempt")
+    for report in again:
+        terminalreporter.line(f"{report.nodeid}, in its {report.when}:")
+        terminalreporter.line(report.longreprtext)
+
+
 def _leaves_tests_to_others(config: pytest.Config) -> bool:
     """Say whether this process only hands tests to workers of pytest-xdist, and so needs no fixtures."""
     if hasattr(config, "workerinput") or config.getoption("collectonly", default=False):

@@ -287,3 +287,22 @@ def test_programs_can_be_interrupted_when_tests_run_in_the_background(tmp_path, 
         check=False,
     )
     assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 1], ids=["alone", "xdist"])
+def test_what_failed_at_the_first_attempt_is_shown(tmp_path, workers) -> None:
+    (tmp_path / "test_unsteady.py").write_text(
+        "from pathlib import Path\nimport pytest\n\n\n@pytest.fixture\ndef odd():\n    yield\n"
+        "    was, _ = Path('seen').exists(), Path('seen').touch()\n    assert was, 'a cup is missing'\n\n\n"
+        "def test_it(odd): ...\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--reruns", "1", "-n", str(workers), "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "test_unsteady.py::test_it, in its teardown:" in run.stdout
+    assert "a cup is missing" in run.stdout
