@@ -90,7 +90,7 @@ def deaths(
     def deadly() -> None:
         add.submit(1).wait()
         began = time.monotonic()
-        dead, forgotten = die.submit(folder / "notes"), die.submit(folder / "others")
+        dead = die.submit(folder / "notes")
         after = add.submit(dead)  # pyright: ignore[reportArgumentType]
         later = add.submit(after)
         dead.wait()
@@ -98,6 +98,7 @@ def deaths(
         names = [each.state.name for each in (later, after, dead) if each.wait() is None]
         late = add.submit(dead)  # pyright: ignore[reportArgumentType] - its state is known here already
         late.wait()
+        forgotten = die.submit(folder / "others")  # not before: one worker may have been given both
         eventually(lambda: forgotten.is_ready)
         with pytest.raises(RayTaskRunLost) as error:
             dead.result()

@@ -315,4 +315,8 @@ def _release() -> None:
     module = sys.modules.get("dbt.adapters.duckdb.connections")
     if module is not None:
         with contextlib.suppress(Exception):
-            module.DuckDBConnectionManager.close_all_connections()
+            manager = module.DuckDBConnectionManager
+            environment = manager._ENV  # noqa: SLF001 - dbt only forgets it, and a traceback may hold it open
+            manager.close_all_connections()
+            if environment is not None:
+                environment.close()
