@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import version
 from typing import Any
 
 _CONFIG = re.compile(r"^\s*\{\{\s*config\(.*?\)\s*\}\}\s*", re.DOTALL)
@@ -89,6 +90,12 @@ def _tests(i: int, tests: int) -> list[str]:
     return [kind for kind, number in (("not_null", 2 * i), ("unique", 2 * i + 1)) if number < tests]
 
 
+def _arguments(**given: Any) -> dict[str, Any]:
+    """Arguments of a generic test, as the installed dbt takes them: from 1.10 on under a key of their own."""
+    release = tuple(int(part) for part in version("dbt-core").split(".")[:2])
+    return {"arguments": given} if release >= (1, 10) else given
+
+
 def _shop(schema: str) -> dict[str, str]:
     """Seeds, a source with freshness, every kind of model, a snapshot, every kind of test, an exposure."""
     sources = {
@@ -124,7 +131,7 @@ def _shop(schema: str) -> dict[str, str]:
                     "data_tests": [
                         {
                             "accepted_values": {
-                                "arguments": {"values": ["placed", "shipped"]},
+                                **_arguments(values=["placed", "shipped"]),
                                 "config": {"severity": "warn"},
                             }
                         }
@@ -133,7 +140,7 @@ def _shop(schema: str) -> dict[str, str]:
                 {
                     "name": "customer_id",
                     "data_tests": [
-                        {"relationships": {"arguments": {"to": "ref('stg_customers')", "field": "customer_id"}}}
+                        {"relationships": _arguments(to="ref('stg_customers')", field="customer_id")},
                     ],
                 },
             ],
