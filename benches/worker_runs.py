@@ -16,7 +16,7 @@ from prefect_integration_tests.backends.prefect_server import PrefectServer
 RUNS = 200
 _RUNS_VARIABLE = "BENCH_WORKER_RUNS"
 _LIFE = local_clouds.Life(container_seconds=10.0, pod_seconds=2.0)
-_TIMEOUT_SECONDS = 900.0
+_TIMEOUT_SECONDS = 1800.0
 ABOUT = (
     "Flow runs of one deployment, all scheduled at once, in the hands of one worker that asks for runs twice a second."
     f" Containers of ACI, Cloud Run and Vertex AI are played by local servers and run for {_LIFE.container_seconds:g}"

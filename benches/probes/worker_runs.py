@@ -31,7 +31,7 @@ CLASSES = {
     "snowpark-container-service": "prefect_snowflake.experimental.workers.spcs:SPCSWorker",
 }
 POLL_SECONDS = 0.5
-LIMIT_SECONDS = 600.0
+LIMIT_SECONDS = 1500.0
 
 
 # --- how each is led to its local cloud, and what its runs are given -------------------------------------------------
