@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit import kept
 from prefect_integration_kit.kept import Only, SharedValues
+from prefect_integration_kit.replaced import is_replaced
 
 from ._whole_answers import want_whole_answers
 from .errors import aws_errors
@@ -83,8 +84,7 @@ def session_for(credentials: Credentials) -> boto3.session.Session:
 
 def decides(credentials: Credentials, method: str) -> bool:
     """Whether a method is a user's own: that of a subclass, or of a stub that is no block at all."""
-    found = getattr(type(credentials), method, None)
-    return getattr(found, "__module__", None) != "prefect_aws.credentials" and hasattr(credentials, method)
+    return is_replaced(credentials, method, "prefect_aws.credentials")
 
 
 def _maker(credentials: Credentials) -> tuple[Hashable, ...]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect_integration_kit.replaced import is_replaced
+
 from ._diagnosis import explain
 from ._endpoints import Endpoint, TlsFiles, config_folder, find_endpoint, tls_from
 from .errors import DockerError, DockerInvalidRequest
@@ -108,12 +110,11 @@ def engine_for_task(docker_host: DockerHost | None, *, timeout_seconds: float | 
     Raises:
         DockerError: As `open_engine`.
     """
-    if docker_host is not None:
-        method = getattr(docker_host.get_client, "__func__", None)
-        if getattr(method, "__module__", None) != f"{__package__}.host":
-            client: Any = docker_host.get_client()
-            return client.__enter__() if hasattr(client, "__enter__") else client
-    elif (sdk := sys.modules.get("docker")) is not None and sdk.from_env.__module__ != "docker.client":
+    if docker_host is not None and is_replaced(docker_host, "get_client", f"{__package__}.host"):
+        client: Any = docker_host.get_client()
+        return client.__enter__() if hasattr(client, "__enter__") else client
+    sdk: Any = sys.modules.get("docker")
+    if docker_host is None and is_replaced(sdk, "from_env", "docker.client"):
         return sdk.from_env()
     return open_engine(docker_host, timeout_seconds=timeout_seconds)
 

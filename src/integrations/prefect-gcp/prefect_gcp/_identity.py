@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit import kept
+from prefect_integration_kit.replaced import is_replaced
 
 from ._endpoints import endpoint_for
 from ._service_accounts import EXTERNAL, check_federation, check_service_account, read_file
@@ -92,7 +93,7 @@ def _well_known_file() -> Path:
 
 def has_own_source(block: GcpCredentials) -> bool:
     """Say whether a subclass has its own `get_credentials_from_service_account`, which then says who we are."""
-    return type(block).get_credentials_from_service_account.__module__ != "prefect_gcp.credentials"
+    return is_replaced(block, "get_credentials_from_service_account", "prefect_gcp.credentials")
 
 
 def has_own_identity(block: GcpCredentials) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from prefect_integration_kit.coroutines import run_to_end
+from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.kept import SharedValues, fingerprint
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.waiting import Backoff, retry
 
 from .connection import no_retry
@@ -67,7 +67,7 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
             own = _own_client(block)
             if own is None:
                 return command(client_of_block(block, is_repeatable=is_repeatable))
-            return _finished(command(own))
+            return settled(command(own))
 
     seconds = current(RedisSettings).retry_seconds
     backoff = Backoff(initial_seconds=0.2, maximum_seconds=2.0, deadline_seconds=seconds)
@@ -83,18 +83,10 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
 
 def _own_client(block: RedisDatabase) -> Any:
     """Get the client of a subclass, or a test of a flow, that has put its own method in the place of ours."""
-    for make in (block.get_client, block.get_async_client):
-        method = getattr(make, "__func__", None)
-        if getattr(method, "__module__", None) != f"{__package__}.blocks":
-            return make()
+    for name in ("get_client", "get_async_client"):
+        if is_replaced(block, name, f"{__package__}.blocks"):
+            return getattr(block, name)()
     return None
-
-
-def _finished(answer: Any) -> Any:
-    async def wait() -> Any:
-        return await answer
-
-    return run_to_end(wait()) if inspect.isawaitable(answer) else answer
 
 
 def shown(key: str) -> str:

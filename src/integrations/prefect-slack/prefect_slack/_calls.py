@@ -6,10 +6,11 @@ import http.client
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.sdk_errors import combined, mask_secrets
 from prefect_integration_kit.waiting import retry
-from prefect_slack._own_clients import finished, own_web_client
+from prefect_slack._own_clients import own_web_client
 from prefect_slack._reach import client_options
 from prefect_slack._refusals import may_repeat, refusal, unreachable, was_maybe_done, was_unsent
 from prefect_slack._waits import CLOCK, backoff
@@ -132,7 +133,7 @@ class SlackCalls:
         from slack_sdk.errors import SlackApiError
 
         try:
-            response = finished(getattr(client, method.replace(".", "_"))(**arguments))
+            response = settled(getattr(client, method.replace(".", "_"))(**arguments))
         except SlackApiError as exc:
             raise refusal(exc, subject, self.secrets, remedies) from exc
         return cast("Json", getattr(response, "data", response))

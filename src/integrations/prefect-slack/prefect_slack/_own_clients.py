@@ -6,11 +6,10 @@ something else in its place, that is what they want to be called.
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from prefect_integration_kit.coroutines import run_to_end
+from prefect_integration_kit.replaced import is_replaced
 
 if TYPE_CHECKING:
     from prefect_slack.credentials import SlackCredentials, SlackWebhook
@@ -49,23 +48,9 @@ def own_webhook_client(webhook: SlackWebhook, *, is_sync: bool) -> Any:
     return webhook.get_client(sync_client=True) if is_sync else webhook.get_client()
 
 
-def finished(answer: Any) -> Any:
-    """Wait for the answer of a client that may be a sync or an async one."""
-    if not inspect.isawaitable(answer):
-        return answer
-
-    async def wait() -> Any:
-        return await answer
-
-    return run_to_end(wait())
-
-
 def _is_replaced(block: Any) -> bool:
-    function = getattr(block.get_client, "__func__", None)
-    return getattr(function, "__module__", None) != "prefect_slack.credentials"
+    return is_replaced(block, "get_client", "prefect_slack.credentials")
 
 
 def _is_patched(module: str, kind: str, method: str) -> bool:
-    loaded = sys.modules.get(module)
-    function = getattr(getattr(loaded, kind, None), method, None)
-    return function is not None and getattr(function, "__module__", None) != module
+    return is_replaced(getattr(sys.modules.get(module), kind, None), method, module)

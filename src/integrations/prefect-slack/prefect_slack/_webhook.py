@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 from typing import TYPE_CHECKING, Any
 
+from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.sdk_errors import mask_secrets
 from prefect_integration_kit.waiting import retry
 from prefect_slack._calls import log_retry, plain
-from prefect_slack._own_clients import finished, own_webhook_client
+from prefect_slack._own_clients import own_webhook_client
 from prefect_slack._reach import client_options, parts_of_webhook
 from prefect_slack._refusals import hook_refusal, may_repeat, unreachable, was_unsent
 from prefect_slack._text import MAX_SECTION, MAX_TEXT, header_text, split_text, truncate_text
@@ -70,7 +71,7 @@ def post(webhook: SlackWebhook, body: Json, *, is_sync: bool = False) -> None:
 
 
 def _post_by(client: Any, body: Json) -> None:
-    response = finished(client.send(**body))
+    response = settled(client.send(**body))
     status = getattr(response, "status_code", None)
     if isinstance(status, int) and status not in _OK:
         raise hook_refusal(status, response.body, dict(response.headers), _SUBJECT)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Type, TypeVar, Union  
 from prefect import task
 
 from prefect_integration_kit.dispatch import run_stoppable
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.sql import FetchStopped
 
 from ._faces import paired
@@ -66,9 +67,8 @@ def _run(
 
 def _session(connector: SnowflakeConnector) -> SnowflakeConnection:
     """A connection of the task's own; a subclass or a stub of the block may have its own way to get one."""
-    method: Any = getattr(type(connector), "get_connection", None)
-    is_ours = getattr(method, "__module__", None) == f"{__package__}.database"
-    return connector.open_connection() if is_ours else connector.get_connection()
+    is_own = is_replaced(connector, "get_connection", f"{__package__}.database")
+    return connector.get_connection() if is_own else connector.open_connection()
 
 
 def _roll_back(connection: Any, surroundings: Surroundings) -> None:

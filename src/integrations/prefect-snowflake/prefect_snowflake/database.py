@@ -14,6 +14,7 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import run_stoppable, run_sync_in_worker_thread
 from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.live_blocks import LiveBlock
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
 from ._authentication import further_arguments
@@ -192,7 +193,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
     @property
     def _gets_own_connection(self) -> bool:
         """Whether a subclass has its own `get_connection`, which then says where statements go."""
-        return type(self).get_connection.__module__ != __name__
+        return is_replaced(self, "get_connection", __name__)
 
     def _shared_connection(self) -> SnowflakeConnection:
         return self.get_connection() if self._gets_own_connection else self._get_connection({})

@@ -65,6 +65,6 @@ def _pymysql(dialect: Any, _record: Any, args: list[Any], named: dict[str, Any])
     """Bound reads until the login is done, where the user has set no limit for all of them."""
     if named.get("read_timeout") is not None:
         return None  # SQLAlchemy connects
-    connection = dialect.connect(*args, **named, read_timeout=named.get("connect_timeout"))
+    connection = dialect.connect(*args, **{**named, "read_timeout": named.get("connect_timeout")})
     connection._read_timeout = None  # noqa: SLF001 - statements take as long as they take, and PyMySQL has no setter
     return connection

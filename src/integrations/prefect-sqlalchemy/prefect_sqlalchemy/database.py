@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, HttpUrl
 
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import await_to_end, run_stoppable
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.sql import Statement, positive_size
 
 from ._async_extras import AsyncExtras
@@ -79,7 +80,7 @@ def _loggable(operation: str) -> str:
 def _own_connect(block: SqlAlchemyConnector | AsyncSqlAlchemyConnector) -> Callable[[], Any] | None:
     """How a subclass connects that has its own `get_connection` or `get_engine`; the block is not kept alive by it."""
     for name in ("get_connection", "get_engine"):
-        if getattr(type(block), name).__module__ == __name__:
+        if not is_replaced(type(block), name, __name__):
             continue
         method: Any = weakref.WeakMethod(getattr(block, name))
         if name == "get_connection":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
@@ -38,6 +39,19 @@ def run_to_end(coroutine: Coroutine[Any, Any, R]) -> R:
         work.ended.wait(_WAIT_SECONDS if thread.ident is None else _TIDY_SECONDS)
         raise
     return work.result()
+
+
+def settled(answer: Any) -> Any:
+    """Wait, from sync code, for an answer that may be awaitable, as that of a client of somebody else's.
+
+    Args:
+        answer: The answer, or what it is awaited by.
+    """
+
+    async def wait() -> Any:
+        return await answer
+
+    return run_to_end(wait()) if inspect.isawaitable(answer) else answer
 
 
 class _Work(Generic[R]):

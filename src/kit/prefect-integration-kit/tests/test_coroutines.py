@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from prefect_integration_kit.coroutines import known_before_cancel, run_to_end
+from prefect_integration_kit.coroutines import known_before_cancel, run_to_end, settled
 
 _who: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -37,6 +37,15 @@ def test_a_sync_caller_gets_the_error() -> None:
 
     with pytest.raises(LookupError, match="gone"):
         run_to_end(work())
+
+
+async def test_an_answer_is_settled_whether_it_must_be_awaited_or_not() -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "later"
+
+    assert settled("now") == "now"
+    assert settled(work()) == "later"
 
 
 async def test_it_runs_beside_a_loop() -> None:

@@ -17,6 +17,8 @@ from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
+from prefect_integration_kit.replaced import is_replaced
+
 _METHODS = ("get_client", "get_blob_client", "get_container_client")
 _PART_BYTES = 4 * 2**20
 _NO_PROPERTIES = SimpleNamespace(
@@ -25,8 +27,7 @@ _NO_PROPERTIES = SimpleNamespace(
 
 
 def _is_own(credentials: object, name: str) -> bool:
-    method: Any = getattr(type(credentials), name, None)
-    return getattr(method, "__module__", None) != "prefect_azure.credentials"
+    return is_replaced(credentials, name, "prefect_azure.credentials")
 
 
 def has_own_clients(credentials: object) -> bool:
