@@ -56,3 +56,11 @@ def test_data_survive_a_restart(mariadb: MariaDb) -> None:
     mariadb.run("CREATE OR REPLACE TABLE kept (item TEXT); INSERT INTO kept VALUES ('bread')")
     mariadb.process.restart()
     assert mariadb.run("SELECT item FROM kept") == "bread\n"
+
+
+def test_temporary_tables_of_other_servers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    of_another = tmp_path / "#sql-temptable-1e8b-1-3.MAI"
+    of_another.touch()
+    with MariaDb.start():
+        assert of_another.exists()

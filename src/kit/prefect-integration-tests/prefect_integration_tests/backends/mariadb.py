@@ -81,7 +81,7 @@ class MariaDb(Stopped):
             f"--socket={self._socket}",
             f"--pid-file={folder / 'pid'}",
             f"--init-file={first}",
-            f"--tmpdir={folder}",
+            *self._own_temporary(),
             "--character-set-server=utf8mb4",
             "--skip-log-bin",
             "--skip-name-resolve",  # an address is all that this machine's resolver may have of a client
@@ -144,8 +144,13 @@ class MariaDb(Stopped):
 
     def _make_data(self) -> None:
         normal = "--auth-root-authentication-method=normal"
-        options = ["--no-defaults", f"--datadir={self._data}", *_as_user(), normal, "--skip-test-db"]
+        own = [f"--datadir={self._data}", *self._own_temporary(), *_as_user()]
+        options = ["--no-defaults", *own, normal, "--skip-test-db"]
         self._call([_program("mariadb-install-db"), *options])
+
+    def _own_temporary(self) -> list[str]:
+        """A server that starts removes all temporary tables in its folder, those of other servers, too."""
+        return [f"--tmpdir={self._folder}"]
 
     def _call(self, command: list[str], **env: str) -> str:
         done = subprocess.run(
