@@ -232,6 +232,9 @@ def measure(
         try:
             with watch if watch_tree else nullcontext():
                 process.wait()
+        except BaseException:  # such as Ctrl-C, of which a session of its own hears nothing
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         finally:
             late = not timer.is_alive()
             timer.cancel()

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ CLASSES = {
     "snowpark-container-service": "prefect_snowflake.experimental.workers.spcs:SPCSWorker",
 }
 POLL_SECONDS = 0.5
+LOOK_SECONDS = 10.0
 LIMIT_SECONDS = 1500.0
 
 
@@ -194,6 +195,7 @@ class Ends:
 
     def __init__(self, api_url: str, states: Sequence[str] = ("Running", "Completed")) -> None:
         self._states = states
+        self.begun: set[uuid.UUID] = set()
         self.returned = 0
         self.threads = 0
         self.failures: list[str] = []
@@ -205,6 +207,7 @@ class Ends:
         run, ends = worker_class.run, self
 
         async def heard(self: Any, flow_run: Any, configuration: Any, task_status: Any = None) -> Any:
+            ends.begun.add(flow_run.id)
             try:
                 result = await run(self, flow_run, configuration, ends.status(flow_run.id, task_status))
             except BaseException as exc:
@@ -253,14 +256,20 @@ class Ends:
                     await asyncio.sleep(0.5)
 
 
-async def serve(worker: Any, ends: Ends, until: int) -> None:
+async def serve(worker: Any, ends: Ends, until: int, lost: Callable[[], Awaitable[int]]) -> None:
     """Poll, as the worker's own loop does, until so many runs have ended."""
     limit = time.monotonic() + LIMIT_SECONDS
-    while ends.returned < until:
-        if time.monotonic() > limit:
+    look_at = time.monotonic() + LOOK_SECONDS
+    gone = 0
+    while ends.returned + gone < until:
+        now = time.monotonic()
+        if now > limit:
             raise SystemExit(f"Only {ends.returned} of {until} runs have ended: {Counter(ends.failures)}")
+        if now > look_at:
+            gone, look_at = await lost(), now + LOOK_SECONDS
         await worker.get_and_submit_flow_runs()
         await asyncio.sleep(POLL_SECONDS)
+    ends.failures += ["lost before it began"] * gone
 
 
 async def main(kind: str, runs: int, variables: dict[str, Any], requests: Requests) -> dict[str, float]:
@@ -272,7 +281,9 @@ async def main(kind: str, runs: int, variables: dict[str, Any], requests: Reques
         FlowRunFilterDeploymentId,
         FlowRunFilterState,
         FlowRunFilterStateName,
+        FlowRunFilterStateType,
     )
+    from prefect.client.schemas.objects import StateType
 
     module, _, name = CLASSES[kind].partition(":")
     worker_class = getattr(import_module(module), name)
@@ -289,16 +300,31 @@ async def main(kind: str, runs: int, variables: dict[str, Any], requests: Reques
         await client.create_work_pool(WorkPoolCreate(name=pool, type=kind, base_job_template=template))
         flow_id = await client.create_flow(measured)
         deployment_id = await client.create_deployment(flow_id, pool, work_pool_name=pool, job_variables=variables)
+        mine = FlowRunFilterDeploymentId(any_=[deployment_id])
         async with worker_class(work_pool_name=pool) as worker:
             await worker.sync_with_backend()
             await client.create_flow_run_from_deployment(deployment_id)
-            await serve(worker, ends, 1)  # imports, clients, the first registration
+
+            async def lost() -> int:
+                """Count the runs that crashed before the worker's `run` was called."""
+                crashed = FlowRunFilter(
+                    deployment_id=mine,
+                    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
+                )
+                token = uncounted.set(True)
+                try:
+                    found = await client.read_flow_runs(flow_run_filter=crashed, limit=200)
+                finally:
+                    uncounted.reset(token)
+                return sum(flow_run.id not in ends.begun for flow_run in found)
+
+            await serve(worker, ends, 1, lost)  # imports, clients, the first registration
             for _number in range(runs):
                 await client.create_flow_run_from_deployment(deployment_id)
             gc.collect()
             requests.watch()
             before, wall, cpu = resident_mib(), time.perf_counter(), cpu_seconds()
-            await serve(worker, ends, runs + 1)
+            await serve(worker, ends, runs + 1, lost)
             wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
             gc.collect()
             values = {
@@ -311,11 +337,10 @@ async def main(kind: str, runs: int, variables: dict[str, Any], requests: Reques
                 "failed": len(ends.failures),
             }
             await ends.settle()
-            mine = FlowRunFilter(
-                deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]),
-                state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Completed"])),
+            completed = FlowRunFilter(
+                deployment_id=mine, state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Completed"]))
             )
-            values["completed"] = await client.count_flow_runs(flow_run_filter=mine) - 1
+            values["completed"] = await client.count_flow_runs(flow_run_filter=completed) - 1
     for failure, times in Counter(ends.failures).most_common(3):
         print(f"{times} times {failure[:500]}", file=sys.stderr)
     if os.environ.get("BENCH_SHOW_CALLS"):

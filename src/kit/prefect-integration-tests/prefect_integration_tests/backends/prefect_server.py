@@ -30,14 +30,16 @@ class PrefectServer(Stopped):
     ```
     """
 
-    def __init__(self, host: str = HOST) -> None:
+    def __init__(self, host: str = HOST, database_url: str | None = None) -> None:
         """Describe the server; `start` starts it.
 
         Args:
             host: Address of this machine to listen on. Tasks of `ecs_emulator` share the loopback address. For
                 containers of Docker's default network it is `DockerEngine.bridge_address`.
+            database_url: An empty database, such as `postgresql+asyncpg://…`; an own SQLite file if it is `None`.
         """
         self.host = host
+        self._database_url = database_url
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="prefect-server-"))
         self._server = LocalServer(
@@ -77,9 +79,9 @@ class PrefectServer(Stopped):
 
         cache = cache_folder()
         database = self._folder / "prefect.db"
-        if cache is not None:
+        if cache is not None and self._database_url is None:
             Template(cache).copy_to(database)
-        url = f"sqlite+aiosqlite:///{database}"
+        url = self._database_url or f"sqlite+aiosqlite:///{database}"
         return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": url}
 
     @property
@@ -100,16 +102,18 @@ class PrefectServer(Stopped):
         return self._server
 
     @classmethod
-    def start(cls, host: str = HOST) -> Self:
+    def start(cls, host: str = HOST, database_url: str | None = None) -> Self:
         """Start a server on a free port (about 5 s) and wait until it answers.
 
         Args:
             host: Address of this machine to listen on.
+            database_url: An empty database, such as `postgresql+asyncpg://…`; an own SQLite file if it is `None`. On
+                SQLite the server answers 503 when some hundred runs begin at once.
 
         Raises:
             ServerError: If it does not start.
         """
-        return started(lambda: cls(host))
+        return started(lambda: cls(host, database_url))
 
     def stop(self) -> None:
         """End the server and remove its folder."""
