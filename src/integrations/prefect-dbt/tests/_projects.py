@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect_integration_tests.backends.dbt_projects import DbtProject, parse_once
+from prefect_integration_tests.backends.dbt_projects import DbtProject, installed_release, parse_once
 from prefect_integration_tests.harness import cache_folder
 
 DUCKDB = """\
@@ -102,26 +102,25 @@ exposures:
 sources:
   - name: raw
     schema: main
-    config:
-      loaded_at_field: moment
-      freshness: {warn_after: {count: 1, period: day}, error_after: {count: 100000, period: day}}
+    loaded_at_field: moment
+    freshness: {warn_after: {count: 1, period: day}, error_after: {count: 100000, period: day}}
     tables:
       - name: old
         identifier: events
       - name: missing
       - name: fresh
-        config: {loaded_at_field: now()}
+        loaded_at_field: now()
       - name: stale
         identifier: events
-        config:
-          freshness: {warn_after: {count: 1, period: day}, error_after: {count: 2, period: day}}
+        freshness: {warn_after: {count: 1, period: day}, error_after: {count: 2, period: day}}
 """
-BATCH_ARGS = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04")
+HAS_BATCHES = installed_release() >= (1, 9)
+BATCH_ARGS = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04") if HAS_BATCHES else ()
 """What a build of `states_project` needs, so that it has three batches, of which the second fails."""
 
 
 def states_project(folder: Path) -> Path:
-    """Write a project in which a build and a check of freshness give every status that dbt has."""
+    """Write a project in which a build and a check of freshness give every status that the installed dbt has."""
     files = {
         "models/parcels.sql": None,
         "models/good.sql": "{{ config(materialized='table') }}\nselect 1 as id union all select null",
@@ -129,7 +128,7 @@ def states_project(folder: Path) -> Path:
         "models/below_broken.sql": "select * from {{ ref('broken') }}",
         "models/fresh.sql": "{{ config(materialized='table') }}\nselect 1 as n",
         "models/events.sql": EVENTS,
-        "models/batches.sql": BATCHES,
         "models/states.yml": STATES_YML,
+        **({"models/batches.sql": BATCHES} if HAS_BATCHES else {}),
     }
     return write_project(folder, files)

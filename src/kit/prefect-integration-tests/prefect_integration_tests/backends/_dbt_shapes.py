@@ -90,10 +90,20 @@ def _tests(i: int, tests: int) -> list[str]:
     return [kind for kind, number in (("not_null", 2 * i), ("unique", 2 * i + 1)) if number < tests]
 
 
+def installed_release() -> tuple[int, int]:
+    """Major and minor number of the installed dbt."""
+    major, minor = version("dbt-core").split(".")[:2]
+    return int(major), int(minor)
+
+
 def _arguments(**given: Any) -> dict[str, Any]:
     """Arguments of a generic test, as the installed dbt takes them: from 1.10 on under a key of their own."""
-    release = tuple(int(part) for part in version("dbt-core").split(".")[:2])
-    return {"arguments": given} if release >= (1, 10) else given
+    return {"arguments": given} if installed_release() >= (1, 10) else given
+
+
+def _source_config(**given: Any) -> dict[str, Any]:
+    """What is said of a source, where the installed dbt looks for it: from 1.10 on in `config`."""
+    return {"config": given} if installed_release() >= (1, 10) else given
 
 
 def _shop(schema: str) -> dict[str, str]:
@@ -105,11 +115,11 @@ def _shop(schema: str) -> dict[str, str]:
             {
                 "name": "raw_orders",
                 "description": "Orders as they come.",
-                "config": {
-                    "loaded_at_field": "cast(loaded_at as timestamp)",
-                    "freshness": {"warn_after": {"count": 1, "period": "day"}},
-                    "meta": {"owner": "intake"},
-                },
+                **_source_config(
+                    loaded_at_field="cast(loaded_at as timestamp)",
+                    freshness={"warn_after": {"count": 1, "period": "day"}},
+                    meta={"owner": "intake"},
+                ),
             }
         ],
     }

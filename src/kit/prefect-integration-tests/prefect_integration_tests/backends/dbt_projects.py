@@ -34,7 +34,9 @@ from ._sharing import file_lock
 if TYPE_CHECKING:
     from .postgres import Postgres
 
-__all__ = ["DbtProject", "generate"]
+__all__ = ["DbtProject", "generate", "installed_release"]
+
+installed_release = shapes.installed_release
 
 Adapter = Literal["duckdb", "postgres"]
 Shape = Literal["small", "shop", "odd", "empty"]

@@ -6,12 +6,12 @@ thread that writes.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
 
 from .records import DbtEvent, NodeInfo, Relation
+from .scrubbing import Scrubber
 
 LIFE_CYCLE = frozenset(
     {"NodeStart", "NodeCompiling", "NodeExecuting", "NodeFinished", "ConcurrencyLine", "SkippingDetails"}
@@ -24,9 +24,6 @@ _PRINTED = frozenset({"PrintEvent", "ShowNode", "CompiledNode"})
 
 _CACHE_EVENTS = frozenset({"CacheAction", "CacheDumpGraph"})
 _RANKS = {"test": 0, "debug": 0, "info": 1, "warn": 2, "error": 3, "none": 9}
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_QUOTED_LINE = re.compile(r"^\s*\d+\s*\|.*\n?", re.MULTILINE)
-_SECRET_PREFIXES = ("DBT_ENV_SECRET", "DBT_ENGINE_ENV_SECRET")
 _LONGEST_FIELD = 2000
 
 
@@ -57,25 +54,6 @@ class Filter:
     def wants(self, info: Any) -> bool:
         """Whether the parent needs it."""
         return info.name in LIFE_CYCLE or self.shows(info)
-
-
-class Scrubber:
-    """Takes secret values and colours out of text."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        found = {value for name, value in environment.items() if name.startswith(_SECRET_PREFIXES) and value.strip()}
-        self._values = sorted(found, key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """The text, fit to be shown."""
-        if "\x1b" in text:
-            text = _COLOURS.sub("", text)
-        if "profiles.yml" in text:  # dbt quotes the lines that it could not read, and they may hold a password
-            text = _QUOTED_LINE.sub("", text)
-        for value in self._values:
-            if value in text:
-                text = text.replace(value, "*****")
-        return text
 
 
 class Encoder:

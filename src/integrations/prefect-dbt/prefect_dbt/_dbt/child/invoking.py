@@ -16,12 +16,13 @@ import click
 from dbt.cli.main import cli, dbtRunner, dbtRunnerResult
 
 from .arguments import resolve
-from .encoding import Encoder, Filter, Scrubber
+from .encoding import Encoder, Filter
 from .frames import END_OF_OUTPUT
 from .keeping import KeptManifest
 from .nodes import Nodes, from_event, from_result, plain
 from .records import DbtEvent, NodeDetails, NodeResult
 from .results import pack
+from .scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from .frames import Message

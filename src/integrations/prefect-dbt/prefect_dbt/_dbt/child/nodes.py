@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from .encoding import Scrubber, iso
+from .encoding import iso
 from .records import NodeDetails, NodeResult, Relation
+from .scrubbing import Scrubber
 
 _COLLECTIONS = (
     "nodes",
