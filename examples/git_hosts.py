@@ -94,7 +94,7 @@ def morning(api: GitLabCredentials) -> None:
     GitLabRepository.load("shop-flows").get_directory(from_path="flows", local_path="code")
     BitBucketRepository.load("shop-tables").get_directory(local_path="tables")
     GitHubRepository.load("shop-settings").get_directory(local_path="settings")
-    sys.path.insert(0, str(Path("code").resolve()))
+    sys.path.insert(0, str(Path("code", "flows").resolve()))
     from cheapest import cheapest
 
     print(f"The cheapest fruit is the {cheapest('tables/prices.csv')}.")

@@ -408,7 +408,7 @@ def wettest_day(folder: str) -> str:
 def pull(folder: Path) -> Path:
     """Pull the flow's code from its git host."""
     GitLabRepository.load("station-flows").get_directory(from_path="flows", local_path=str(folder))
-    return folder / "wettest.py"
+    return folder / "flows" / "wettest.py"
 
 
 # ## The flow
@@ -482,7 +482,7 @@ def nightly_report(night: date, delivery: Path, output: Path, mail_server: dict[
 
 def wettest_day(engine: DockerEngine, output: Path) -> str:
     """Look for the wettest day of all in a container, and return it with its rain."""
-    code = (output / "code" / "wettest.py").read_text(encoding="utf-8")
+    code = (output / "code" / "flows" / "wettest.py").read_text(encoding="utf-8")
     image = image_with_files(engine, python_image(engine, ["prefect"]), {"/opt/station/wettest.py": code})
     variables = {"image": image, "mem_limit": "512m", "volumes": [f"{output}:/data"], "auto_remove": True}
     template = DockerWorker.get_default_base_job_template()

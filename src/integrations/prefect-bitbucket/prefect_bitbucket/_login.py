@@ -80,11 +80,9 @@ def git_user(credentials: BitBucketCredentials) -> str:
     kind = token_type(credentials)
     if kind == "access":
         return ACCESS_USER
-    is_address = "@" in username  # Cloud knows users by another name than their e-mail address
     if kind == "api":
+        is_address = "@" in username  # Cloud knows users by another name than their e-mail address
         return API_USER if not username or is_address or username in FIXED_USERS else username
-    if is_address and kind is None and not is_own_server(credentials.url):
-        return API_USER
     return username
 
 
@@ -115,7 +113,7 @@ def git_auth(credentials: BitBucketCredentials | None) -> GitAuth | None:
     if is_server and (token := plain_token(credentials)) and not git_user(credentials):
         return GitAuth.bearer(token)  # right for every token of a Data Center, whoever owns it
     login = git_login(credentials)
-    return None if login is None else GitAuth.basic(*login)
+    return None if login is None else GitAuth.basic(login[0], login[1].rstrip("\r\n"))
 
 
 def login_for_address(credentials: BitBucketCredentials, url: str) -> tuple[str, str]:
@@ -125,13 +123,21 @@ def login_for_address(credentials: BitBucketCredentials, url: str) -> tuple[str,
         BitBucketCredentialsError: If the block has none, or lacks the user name that a server wants.
     """
     refuse_app_password(credentials, url)
-    login = git_login(credentials)
+    is_server = token_type(credentials) == "http" or "bitbucketserver" in urlsplit(url).netloc.lower()
+    login = (None if is_server else _password_as_token(credentials)) or git_login(credentials)
     if login is None:
         raise BitBucketCredentialsError(_NOTHING)
-    is_server = token_type(credentials) == "http" or "bitbucketserver" in urlsplit(url).netloc.lower()
     if is_server and plain_token(credentials) and not git_user(credentials):
         raise BitBucketCredentialsError(_SERVER_WITHOUT_USER)
     return login
+
+
+def _password_as_token(credentials: BitBucketCredentials) -> tuple[str, str] | None:
+    """Read a password that has no user name as a token, as Prefect's own step does; `None` if it is no such thing."""
+    if credentials.username or credentials.password is None or given_token(credentials):
+        return None
+    username, token = split_login(credentials.password.get_secret_value())
+    return (username or ACCESS_USER, token) if token else None
 
 
 def saved_login(credentials: BitBucketCredentials) -> tuple[str, str] | None:

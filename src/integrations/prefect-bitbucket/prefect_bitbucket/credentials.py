@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
-from prefect_integration_kit.git_logins import address_with_login, given_password, save_login
+from prefect_integration_kit.git_logins import address_with_login, given_password, header_token, save_login
 
 from ._login import (
     ACCESS_USER,
@@ -157,8 +157,8 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
 
         Returns:
             The address with user name and token or password in it, each encoded once. Without a `username`, that is
-            `x-token-auth` for access tokens and `x-bitbucket-api-token-auth` for API tokens. An address that is none
-            over HTTP stays as it is.
+            `x-token-auth` for access tokens and `x-bitbucket-api-token-auth` for API tokens; a password alone is taken
+            for a token. An address that is none over HTTP stays as it is.
 
         Raises:
             ValueError: If the block has no token or password, lacks the user name that a server wants, or holds an app
@@ -233,9 +233,9 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
                     "email is missing: Bitbucket's API takes an API token together with the e-mail address of the "
                     "Atlassian account that it belongs to."
                 )
-            return {"username": email, "password": token}
+            return {"username": email, "password": token.strip()}
         if token:
-            return {"token": token}
+            return {"token": header_token(token, "Bitbucket", BitBucketCredentialsError)}
         password = self.password.get_secret_value() if self.password is not None else ""
         if password and not self.username:
             raise BitBucketCredentialsError(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefect.exceptions import InvalidRepositoryURLError
 from prefect.filesystems import ReadableDeploymentStorage
-from pydantic import ConfigDict, Field, HttpUrl
+from pydantic import ConfigDict, Field, HttpUrl, model_validator
 
 from prefect_integration_kit.blocks import QuickKey
+from prefect_integration_kit.git import parse_address
 from prefect_integration_kit.git_block import (
     TIMEOUT_SECONDS,
     CaBundle,
@@ -29,6 +31,8 @@ from ._login import NO_APP_PASSWORDS, git_auth, is_app_password, is_cloud, plain
 from .credentials import BitBucketCredentials
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from prefect_integration_kit.git import GitAuth
 
 __all__ = ["BitBucketCredentials", "BitBucketRepository"]
@@ -92,6 +96,18 @@ class BitBucketRepository(QuickKey, HostedRepositoryBlock, ReadableDeploymentSto
     verify: Verify = True
     proxy: Proxy = None
     timeout_seconds: TimeoutSeconds = TIMEOUT_SECONDS
+
+    @model_validator(mode="after")
+    def _goes_over_https(self) -> Self:
+        """Refuse credentials for an address of SSH, which takes none: they would be of no use, in silence."""
+        address = parse_address(self.repository)
+        if self.bitbucket_credentials is not None and self.ssh_private_key is None and address.kind == "ssh":
+            raise InvalidRepositoryURLError(
+                f"repository {address.url!r} is an address of SSH, and credentials can only be used over HTTPS. Give "
+                "the address that Bitbucket shows under HTTPS, or `ssh_private_key` in place of "
+                "`bitbucket_credentials`."
+            )
+        return self
 
     def _identity(self) -> GitIdentity | None:
         credentials = self.bitbucket_credentials

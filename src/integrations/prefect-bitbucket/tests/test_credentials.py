@@ -38,9 +38,12 @@ class TestAddresses:
             ({"token": "x-token-auth:t"}, f"{ACCESS}:t"),
             ({"token": "ATATT1"}, f"{API}:ATATT1"),
             ({"token": "t", "username": "ada"}, "ada:t"),
+            ({"token": "t", "username": "ada@corp"}, "ada%40corp:t"),
             ({"username": "a/d", "password": "p@ss:w%20rd ü"}, "a%2Fd:p%40ss%3Aw%2520rd%20%C3%BC"),
+            ({"password": "t"}, f"{ACCESS}:t"),
+            ({"password": "ada:t"}, "ada:t"),
         ],
-        ids=["access", "prefixed", "api", "user", "password"],
+        ids=["access", "prefixed", "api", "user", "address", "password", "password-alone", "password-with-user"],
     )
     def test_the_login_is_written_into_the_address(self, url: str, fields: dict[str, Any], login: str) -> None:
         parts = urlsplit(url)
@@ -58,7 +61,7 @@ class TestAddresses:
         [
             ({}, URLS["cloud"], "neither a token nor a user name"),
             ({"username": "ada"}, URLS["cloud"], "neither a token nor a user name"),
-            ({"password": "x"}, URLS["cloud"], "a password but no user name"),
+            ({"password": "x"}, "https://bitbucketserver.corp/scm/a/b.git", "a password but no user name"),
             ({"token": "t"}, "https://bitbucketserver.corp/scm/a/b.git", "wants a user name beside the token"),
             ({"token": "BBDC-1"}, URLS["server"], "wants a user name beside the token"),
         ],
@@ -129,6 +132,14 @@ class TestCloudClient:
     def test_bitbucket_org_has_its_api_at_another_host(self, url: str | None) -> None:
         client = BitBucketCredentials(token="t", url=url).get_client(ClientType.CLOUD)
         assert client.url == "https://api.bitbucket.org/2.0"
+
+    @pytest.mark.parametrize("token", ["{}\nx", "{} …"], ids=["line-break", "unicode"])
+    def test_a_token_that_no_header_can_have_is_not_shown(self, token: str, canary: str, no_canary_leaks: Any) -> None:
+        for kind in ClientType:
+            credentials = BitBucketCredentials(token=token.format(canary), url="https://bitbucket.corp")
+            with pytest.raises(BitBucketCredentialsError, match="copied as a whole") as caught:
+                credentials.get_client(kind)
+            no_canary_leaks.add_error(caught.value)
 
     def test_an_api_token_without_its_address_is_told(self) -> None:
         with pytest.raises(ValueError, match="email is missing"):

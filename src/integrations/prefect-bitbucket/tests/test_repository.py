@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prefect.exceptions import InvalidRepositoryURLError
 
 from prefect_bitbucket import BitBucketAppPasswordRefused, BitBucketCredentials, BitBucketRepository
 from prefect_integration_kit.git import GitAuth
@@ -36,7 +37,8 @@ class TestBitBucket(GitIntegrationSuite):
         "api-by-field": ({"token": "t", "token_type": "api"}, basic(API, "t")),
         "api-with-user": ({"token": "ATATT-1", "username": "ada"}, basic("ada", "ATATT-1")),
         "api-with-address": ({"token": "ATATT-1", "username": "ada@example.com"}, basic(API, "ATATT-1")),
-        "address-beside-a-token": ({"token": "t", "username": "ada@example.com"}, basic(API, "t")),
+        "address-beside-a-token": ({"token": "t", "username": "ada@corp"}, basic("ada@corp", "t")),
+        "line-break": ({"token": "ATCTT-1\n"}, basic(ACCESS, "ATCTT-1")),
         "api-with-email": ({"token": "ATATT-1", "email": "ada@example.com"}, basic(API, "ATATT-1")),
         "server-user": ({"token": "BBDC-1", "username": "ada", "url": SERVER}, basic("ada", "BBDC-1")),
         "server-address": ({"token": "t", "username": "ada@corp", "url": SERVER}, basic("ada@corp", "t")),
@@ -129,6 +131,14 @@ class TestWhoAsks:
         )
         with pytest.raises(ValueError, match="a password but no user name"):
             await block.aget_directory(local_path=str(tmp_path))
+
+
+class TestSsh:
+    @pytest.mark.parametrize("url", ["git@bitbucket.org:shop/etl.git", "ssh://git@bitbucket.corp:7999/shop/etl.git"])
+    def test_credentials_for_an_address_of_ssh_are_refused(self, url: str) -> None:
+        with pytest.raises(InvalidRepositoryURLError, match="only be used over HTTPS"):
+            BitBucketRepository(repository=url, bitbucket_credentials=BitBucketCredentials(token="x"))
+        assert BitBucketRepository(repository=url).repository == url
 
 
 class TestAdvice:

@@ -78,8 +78,10 @@ async def create_pull_request(
     maintainer_can_modify: bool | None = None,
     draft: bool | None = None,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `createPullRequest`: create a new pull request.
+
+    It returns the `pullRequest` of the answer.
 
     Args:
         repository_id: The Node ID of the repository.
@@ -92,11 +94,10 @@ async def create_pull_request(
         body: The contents of the pull request.
         maintainer_can_modify: Indicates whether maintainers can modify the pull request.
         draft: Indicates whether this pull request should be a draft.
-        return_fields: Fields of `CreatePullRequestPayload`, in snake case or as GitHub spells them; see `configs` for
-            the default.
+        return_fields: Fields of `PullRequest`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `CreatePullRequestPayload`, with GitHub's names as keys.
+        The fields of `PullRequest`, with GitHub's names as keys; `None` when there is none.
     """
     return await _mutate(
         github_credentials,
@@ -110,6 +111,7 @@ async def create_pull_request(
             "maintainer_can_modify": maintainer_can_modify,
             "draft": draft,
         },
+        pull_request={},
     )
 
 
@@ -118,19 +120,22 @@ async def close_pull_request(
     pull_request_id: str,
     github_credentials: GitHubCredentials | GitHubAppCredentials,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `closePullRequest`: close a pull request.
+
+    It returns the `pullRequest` of the answer.
 
     Args:
         pull_request_id: ID of the pull request to be closed.
         github_credentials: Who asks, and which GitHub.
-        return_fields: Fields of `ClosePullRequestPayload`, in snake case or as GitHub spells them; see `configs` for
-            the default.
+        return_fields: Fields of `PullRequest`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `ClosePullRequestPayload`, with GitHub's names as keys.
+        The fields of `PullRequest`, with GitHub's names as keys; `None` when there is none.
     """
-    return await _mutate(github_credentials, return_fields, close_pull_request={"pull_request_id": pull_request_id})
+    return await _mutate(
+        github_credentials, return_fields, close_pull_request={"pull_request_id": pull_request_id}, pull_request={}
+    )
 
 
 @async_task()
@@ -145,8 +150,10 @@ async def create_issue(
     milestone_id: str | None = None,
     issue_template: str | None = None,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `createIssue`: creates a new issue.
+
+    It returns the `issue` of the answer.
 
     Args:
         repository_id: The Node ID of the repository.
@@ -159,11 +166,10 @@ async def create_issue(
         milestone_id: The Node ID of the milestone for this issue.
         issue_template: The name of an issue template in the repository, assigns labels and assignees from the template
             to the issue.
-        return_fields: Fields of `CreateIssuePayload`, in snake case or as GitHub spells them; see `configs` for the
-            default.
+        return_fields: Fields of `Issue`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `CreateIssuePayload`, with GitHub's names as keys.
+        The fields of `Issue`, with GitHub's names as keys; `None` when there is none.
     """
     return await _mutate(
         github_credentials,
@@ -178,6 +184,7 @@ async def create_issue(
             "milestone_id": milestone_id,
             "issue_template": issue_template,
         },
+        issue={},
     )
 
 
@@ -187,21 +194,22 @@ async def close_issue(
     github_credentials: GitHubCredentials | GitHubAppCredentials,
     state_reason: str | None = None,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `closeIssue`: close an issue.
+
+    It returns the `issue` of the answer.
 
     Args:
         issue_id: ID of the issue to be closed.
         github_credentials: Who asks, and which GitHub.
         state_reason: The reason the issue is to be closed. One of `COMPLETED`, `DUPLICATE`, `NOT_PLANNED`.
-        return_fields: Fields of `CloseIssuePayload`, in snake case or as GitHub spells them; see `configs` for the
-            default.
+        return_fields: Fields of `Issue`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `CloseIssuePayload`, with GitHub's names as keys.
+        The fields of `Issue`, with GitHub's names as keys; `None` when there is none.
     """
     return await _mutate(
-        github_credentials, return_fields, close_issue={"issue_id": issue_id, "state_reason": state_reason}
+        github_credentials, return_fields, close_issue={"issue_id": issue_id, "state_reason": state_reason}, issue={}
     )
 
 
@@ -279,21 +287,24 @@ async def add_reaction(
     content: str,
     github_credentials: GitHubCredentials | GitHubAppCredentials,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `addReaction`: adds a reaction to a subject.
+
+    It returns the `reaction` of the answer.
 
     Args:
         subject_id: The Node ID of the subject to modify.
         content: The name of the emoji to react with. One of `CONFUSED`, `EYES`, `HEART`, `HOORAY`, `LAUGH`, `ROCKET`,
             `THUMBS_DOWN`, `THUMBS_UP`.
         github_credentials: Who asks, and which GitHub.
-        return_fields: Fields of `AddReactionPayload`, in snake case or as GitHub spells them; see `configs` for the
-            default.
+        return_fields: Fields of `Reaction`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `AddReactionPayload`, with GitHub's names as keys.
+        The fields of `Reaction`, with GitHub's names as keys; `None` when there is none.
     """
-    return await _mutate(github_credentials, return_fields, add_reaction={"subject_id": subject_id, "content": content})
+    return await _mutate(
+        github_credentials, return_fields, add_reaction={"subject_id": subject_id, "content": content}, reaction={}
+    )
 
 
 @async_task()
@@ -328,22 +339,23 @@ async def remove_reaction(
     content: str,
     github_credentials: GitHubCredentials | GitHubAppCredentials,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `removeReaction`: removes a reaction from a subject.
+
+    It returns the `reaction` of the answer.
 
     Args:
         subject_id: The Node ID of the subject to modify.
         content: The name of the emoji reaction to remove. One of `CONFUSED`, `EYES`, `HEART`, `HOORAY`, `LAUGH`,
             `ROCKET`, `THUMBS_DOWN`, `THUMBS_UP`.
         github_credentials: Who asks, and which GitHub.
-        return_fields: Fields of `RemoveReactionPayload`, in snake case or as GitHub spells them; see `configs` for the
-            default.
+        return_fields: Fields of `Reaction`, in snake case or as GitHub spells them; see `configs` for the default.
 
     Returns:
-        The fields of `RemoveReactionPayload`, with GitHub's names as keys.
+        The fields of `Reaction`, with GitHub's names as keys; `None` when there is none.
     """
     return await _mutate(
-        github_credentials, return_fields, remove_reaction={"subject_id": subject_id, "content": content}
+        github_credentials, return_fields, remove_reaction={"subject_id": subject_id, "content": content}, reaction={}
     )
 
 
@@ -429,8 +441,10 @@ async def add_pull_request_review(
     comments: Iterable[Mapping[str, Any]] | None = None,
     threads: Iterable[Mapping[str, Any]] | None = None,
     return_fields: Iterable[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run `addPullRequestReview`: adds a review to a Pull Request.
+
+    It returns the `pullRequestReview` of the answer.
 
     Args:
         pull_request_id: The Node ID of the pull request to modify.
@@ -444,11 +458,11 @@ async def add_pull_request_review(
             diff-relative positioning. Fields of DraftPullRequestReviewComment: `body`, `path`, `position`.
         threads: The review line comment threads. Fields of DraftPullRequestReviewThread: `body`, `line`, `path`,
             `side`, `start_line`, `start_side`.
-        return_fields: Fields of `AddPullRequestReviewPayload`, in snake case or as GitHub spells them; see `configs`
-            for the default.
+        return_fields: Fields of `PullRequestReview`, in snake case or as GitHub spells them; see `configs` for the
+            default.
 
     Returns:
-        The fields of `AddPullRequestReviewPayload`, with GitHub's names as keys.
+        The fields of `PullRequestReview`, with GitHub's names as keys; `None` when there is none.
     """
     return await _mutate(
         github_credentials,
@@ -461,4 +475,5 @@ async def add_pull_request_review(
             "comments": comments,
             "threads": threads,
         },
+        pull_request_review={},
     )

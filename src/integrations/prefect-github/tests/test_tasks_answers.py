@@ -9,7 +9,16 @@ import pytest
 from prefect import flow
 
 from prefect_github import GitHubCredentials, GitHubError, GitHubNotFound
-from prefect_github.mutations import add_reaction, add_star_starrable, create_issue
+from prefect_github.mutations import (
+    add_pull_request_review,
+    add_reaction,
+    add_star_starrable,
+    close_issue,
+    close_pull_request,
+    create_issue,
+    create_pull_request,
+    remove_reaction,
+)
 from prefect_github.organization import query_organization_audit_log, query_organization_pinned_items
 from prefect_github.repository import (
     query_repository,
@@ -235,9 +244,10 @@ async def test_times_are_sent_as_github_reads_them(github_api: GitHubApi, creden
     }
 
 
-async def test_a_change_returns_the_payload(github_api: GitHubApi, credentials: GitHubCredentials) -> None:
+async def test_a_change_returns_what_it_made(github_api: GitHubApi, credentials: GitHubCredentials) -> None:
     made = await create_issue.fn("R_1", "Parcels are late", ["U_1"], [], None, credentials, body="Since *today*.")
-    assert made["issue"].keys() >= {"id", "number", "title", "url"}
+    assert made is not None
+    assert made.keys() >= {"id", "number", "title", "url"}
     assert github_api.operations[0].variables == {
         "input": {
             "repositoryId": "R_1",
@@ -247,8 +257,29 @@ async def test_a_change_returns_the_payload(github_api: GitHubApi, credentials: 
             "body": "Since *today*.",
         }
     }
-    with pytest.raises(ValueError, match=r"Issue has it: write 'issue \{ number \}'"):
-        await create_issue.fn("R_1", "x", [], [], [], credentials, return_fields=["number"])
+    short = await create_issue.fn("R_1", "x", [], [], [], credentials, return_fields=["number"])
+    assert short is not None
+    assert list(short) == ["number"]
+    with pytest.raises(ValueError, match=r"User has it: write 'author \{ login \}'|no field 'login'"):
+        await create_issue.fn("R_1", "x", [], [], [], credentials, return_fields=["login"])
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [
+        (close_issue, ("I_1",)),
+        (create_pull_request, ("R_1", "main", "fix", "Fix")),
+        (close_pull_request, ("PR_1",)),
+        (add_pull_request_review, ("PR_1",)),
+        (add_reaction, ("I_1", "HEART")),
+        (remove_reaction, ("I_1", "HEART")),
+    ],
+    ids=lambda value: getattr(value, "name", "arguments"),
+)
+async def test_fields_of_what_was_changed_are_asked_for(
+    change: Any, arguments: tuple[Any, ...], github_api: GitHubApi, credentials: GitHubCredentials
+) -> None:
+    assert list(await change.fn(*arguments, credentials, return_fields="id")) == ["id"]
 
 
 async def test_what_is_not_there_is_none(github_api: GitHubApi, credentials: GitHubCredentials) -> None:

@@ -46,7 +46,7 @@ def login_of(credentials: GitLabCredentials) -> tuple[str, str] | None:
 def git_auth(credentials: GitLabCredentials | None) -> GitAuth | None:
     """Say who asks, as git does; `None` for nobody."""
     login = None if credentials is None else login_of(credentials)
-    return None if login is None else GitAuth.basic(*login)
+    return None if login is None else GitAuth.basic(login[0], login[1].rstrip("\r\n"))
 
 
 def secrets_of(credentials: GitLabCredentials) -> list[str]:

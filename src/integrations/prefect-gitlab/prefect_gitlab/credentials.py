@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
-from prefect_integration_kit.git_logins import address_with_login, given_password, save_login
+from prefect_integration_kit.git_logins import address_with_login, given_password, header_token, save_login
 
 from ._login import ANY_USER, JOB_USER, is_deploy_token, login_of, own_login, token_of
 from .errors import GitLabCredentialsError
@@ -212,4 +212,4 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
                 "personal, project or group access token with the scope api."
             )
         names = {"job": "job_token", "oauth": "oauth_token"}
-        return {names.get(self.token_type, "private_token"): login[1]}
+        return {names.get(self.token_type, "private_token"): header_token(login[1], "GitLab", GitLabCredentialsError)}

@@ -115,6 +115,20 @@ class TestClient:
         with pytest.raises(ValueError, match="deploy token, which can pull repositories but not use the API"):
             GitLabCredentials(**fields).get_client()
 
+    @pytest.mark.parametrize("token", ["{}\nx", "{} …"], ids=["line-break", "unicode"])
+    def test_a_token_that_no_header_can_have_is_not_shown(self, token: str, canary: str, no_canary_leaks: Any) -> None:
+        for kind in ("personal", "oauth", "job"):
+            credentials = GitLabCredentials(token=token.format(canary), token_type=kind)
+            with pytest.raises(GitLabCredentialsError, match="copied as a whole") as caught:
+                credentials.get_client()
+            no_canary_leaks.add_error(caught.value)
+
+    def test_a_line_break_at_the_end_of_a_token_does_no_harm(self, gitlab_api: GitLabApi) -> None:
+        gitlab_api.token("glpat-1")
+        gitlab_api.project("shop/etl")
+        client = GitLabCredentials(token="glpat-1\n", url=gitlab_api.endpoint).get_client()
+        assert client.projects.get("shop/etl").default_branch == "main"
+
     def test_an_address_without_scheme_means_https(self) -> None:
         assert GitLabCredentials(url="git.corp").get_client().url == "https://git.corp"
 

@@ -30,6 +30,7 @@ class TestGitLab(GitIntegrationSuite):
         "group": ({"token": "glpat-1", "token_type": "group"}, basic("oauth2", "glpat-1")),
         "oauth": ({"token": "o-1", "token_type": "oauth"}, basic("oauth2", "o-1")),
         "prefixed": ({"token": "oauth2:glpat/1"}, basic("oauth2", "glpat/1")),
+        "line-break": ({"token": "glpat-1\n"}, basic("oauth2", "glpat-1")),
         "deploy": ({"token": "a:b", "token_type": "deploy", "username": "d+t-7"}, basic("d+t-7", "a:b")),
         "deploy-in-one": ({"token": "d+t-7:gl@dt%1"}, basic("d+t-7", "gl@dt%1")),
         "deploy-in-one-and-said": ({"token": "d+t-7:gldt-1", "token_type": "deploy"}, basic("d+t-7", "gldt-1")),

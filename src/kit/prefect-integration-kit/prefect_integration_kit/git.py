@@ -178,7 +178,7 @@ class Pulled:
 
     Attributes:
         commit: Full name of the commit.
-        destination: The folder that its files are in.
+        destination: The folder that the repository, or the folder of it, was put into.
     """
 
     commit: str
@@ -204,8 +204,8 @@ def pull(
     Args:
         source: The repository, and what is wanted of it.
         destination: Where to put it; made if need be.
-        from_path: A folder of the repository, whose content is wanted without the rest. Links in it to other parts of
-            the repository become copies.
+        from_path: A folder of the repository that is wanted without the rest. It has the same path below the
+            destination. Links in it to other parts of the repository become copies.
         backoff: How often, and how soon, to try again when the host cannot be reached or is in trouble.
         logger: Told of retries, of what is amiss, and of what came.
         clock: Time between attempts.
@@ -349,7 +349,10 @@ class _Pull:
             if self._from_path:
                 folder = folder_in(clone, self._from_path, self._subject)
                 prepare_part(clone, folder)
-                deliver(folder, self._destination, self._subject)
+                place = staging / "part" / self._from_path
+                place.parent.mkdir(parents=True)
+                folder.rename(place)
+                deliver(staging / "part", self._destination, self._subject)
                 return
             git_folder = staging / "git"
             (clone / GIT_FOLDER).rename(git_folder)

@@ -174,7 +174,8 @@ class GitRepositoryBlock(ABC):
         """Async form of `get_directory`; when it is cancelled, git is ended first.
 
         Args:
-            from_path: A folder of the repository whose content is wanted; all of it if not given.
+            from_path: A folder of the repository that is wanted without the rest; it has the same path below
+                `local_path`. All of the repository if not given.
             local_path: Where to put it; the working directory if not given.
         """
         if from_path:
@@ -190,7 +191,8 @@ class GitRepositoryBlock(ABC):
         no credentials. Nothing is written before everything is there. Pulls into one folder wait for each other.
 
         Args:
-            from_path: A folder of the repository whose content is wanted; all of it if not given.
+            from_path: A folder of the repository that is wanted without the rest; it has the same path below
+                `local_path`. All of the repository if not given.
             local_path: Where to put it; the working directory if not given.
 
         Raises:

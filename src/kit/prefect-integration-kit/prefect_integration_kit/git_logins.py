@@ -7,6 +7,7 @@ though `token` is preferred to the latter: hence `UNUSED_PASSWORD`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -63,3 +64,30 @@ def split_login(token: str) -> tuple[str, str]:
     """
     username, colon, rest = token.partition(":")
     return (username, rest) if colon and username and rest else ("", token)
+
+
+def header_token(token: str, host: str, failure: Callable[[str], Exception]) -> str:
+    """Give a token as it can stand in a header of a request to a host's API.
+
+    Args:
+        token: As it was given; a line break at its end does no harm.
+        host: Name of the host, for the message.
+        failure: Makes the error of the message.
+
+    Returns:
+        The token, without what surrounds it.
+
+    Raises:
+        Exception: What `failure` makes, if the token cannot be sent. Unlike an HTTP library's own error, it does not
+            hold the token.
+    """
+    from .git import GitAuth, GitInvalidRequest
+
+    try:
+        GitAuth.bearer(token)
+    except GitInvalidRequest:
+        raise failure(
+            f"The token of the {host} credentials has a line break or another character in it that no token has. Check "
+            "that it was copied as a whole, and nothing else with it."
+        ) from None
+    return token.strip()

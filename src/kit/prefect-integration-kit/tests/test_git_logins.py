@@ -14,6 +14,7 @@ from prefect_integration_kit.git_logins import (
     UNUSED_PASSWORD,
     address_with_login,
     given_password,
+    header_token,
     save_login,
     split_login,
 )
@@ -61,3 +62,15 @@ def test_a_password_of_the_user_is_kept():
     kept = given_password(SecretStr(data["password"]))
     assert kept is not None
     assert kept.get_secret_value() == "mine"
+
+
+@pytest.mark.parametrize("token", ["to\nken", "to\r\nken", "to\x00ken"])
+def test_a_token_that_no_header_takes_is_refused_and_not_told(token: str):
+    with pytest.raises(LookupError, match="The token of the GitLab credentials") as refused:
+        header_token(token, "GitLab", LookupError)
+    assert refused.value.__suppress_context__
+    assert "ken" not in str(refused.value).replace("token", "")
+
+
+def test_a_line_break_after_a_token_does_no_harm():
+    assert header_token("token\r\n", "GitLab", LookupError) == "token"

@@ -122,11 +122,11 @@ class GitContentsSuite(GitHostSuite):
     async def test_a_folder_comes_without_the_rest(
         self, git_server: GitServer, remote: BareRepository, call: Call, tmp_path: Path
     ) -> None:
-        """Links inside it stay links; one to another part of the repository becomes a copy."""
+        """It keeps its path. Links inside it stay links; one to another part of the repository becomes a copy."""
         block = self.block(git_server.url(remote))
         await call(block, "get_directory", from_path="flows", local_path=str(tmp_path))
-        inside = {name[6:]: content for name, content in TREE.items() if name.startswith("flows/")}
-        assert read_tree(tmp_path) == {**inside, "shared.py": TREE["lib/shared.py"]}
+        inside = {name: content for name, content in TREE.items() if name.startswith("flows/")}
+        assert read_tree(tmp_path) == {**inside, "flows/shared.py": TREE["lib/shared.py"]}
         assert not (tmp_path / ".git").exists()
 
     async def test_a_folder_may_be_a_link_to_one(
@@ -135,7 +135,7 @@ class GitContentsSuite(GitHostSuite):
         """A link in the repository to one of its folders is followed."""
         block = self.block(git_server.url(remote))
         await block.aget_directory(from_path="up", local_path=str(tmp_path))
-        assert (tmp_path / "main.py").read_bytes() == TREE["flows/etl/main.py"]
+        assert (tmp_path / "up/main.py").read_bytes() == TREE["flows/etl/main.py"]
 
     @pytest.mark.parametrize("from_path", ["../x", "/etc", "flows/../../x", "outside", "outside/x", "--x", ".git"])
     async def test_no_folder_outside_of_the_repository_is_read(
@@ -206,8 +206,8 @@ class GitContentsSuite(GitHostSuite):
         assert (tmp_path / "with/vendor/outer/inner/inner.py").read_bytes() == b"inner"
         assert run_git("status", "--porcelain", folder=tmp_path / "with") == ""
         await block.aget_directory(from_path="vendor", local_path=str(tmp_path / "part"))
-        assert read_tree(tmp_path / "part")["outer/inner/inner.py"] == b"inner"
-        assert not (tmp_path / "part/outer/.git").exists()
+        assert read_tree(tmp_path / "part")["vendor/outer/inner/inner.py"] == b"inner"
+        assert not (tmp_path / "part/vendor/outer/.git").exists()
 
     async def test_a_submodule_that_is_written_for_ssh_comes_over_http(
         self, git_server: GitServer, remote: BareRepository, tmp_path: Path

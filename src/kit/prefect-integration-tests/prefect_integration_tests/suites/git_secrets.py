@@ -98,7 +98,7 @@ class GitSecretSuite(GitHostSuite):
         """As they are, neither encoded twice nor cut."""
         git_server.require(self.authorization(token))
         await self.block(git_server.url(remote), token).aget_directory(from_path="lib", local_path=str(tmp_path))
-        assert read_tree(tmp_path) == {"shared.py": TREE["lib/shared.py"]}
+        assert read_tree(tmp_path) == {"lib/shared.py": TREE["lib/shared.py"]}
 
     @pytest.mark.parametrize(
         "part", ["with space", "ü", "a+b%20c", "100%"], ids=["space", "unicode", "plus", "percent"]
