@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.sdk_errors import mask_secrets
@@ -29,24 +30,32 @@ _SECTIONS = 3
 """Sections below a header. Slack counts all blocks of a message together, and does not say up to where."""
 
 
-def post(webhook: SlackWebhook, body: Json, *, is_sync: bool = False) -> None:
+def _content(body: Json) -> Json:
+    given: Json = {name: plain(value) for name, value in body.items() if value is not None}
+    if not any(given.get(name) for name in ("text", "blocks", "attachments", "markdown_text")):
+        raise InvalidSlackMessage(f"{_SUBJECT}: there is nothing to send. Give text, slack_blocks or attachments.")
+    return given
+
+
+def post(webhook: SlackWebhook, body: Json) -> None:
     """Send one message.
 
     Args:
         webhook: The block.
         body: What Slack calls the payload; members that are `None` are left out.
-        is_sync: Whether a client of the user's own is to be the sync one.
 
     Raises:
         SlackNotificationError: If the webhook does not take it, or gives no answer.
         InvalidSlackMessage: If it cannot be sent.
     """
-    given: Json = {name: plain(value) for name, value in body.items() if value is not None}
-    if not any(given.get(name) for name in ("text", "blocks", "attachments", "markdown_text")):
-        raise InvalidSlackMessage(f"{_SUBJECT}: there is nothing to send. Give text, slack_blocks or attachments.")
-    if (own := own_webhook_client(webhook, is_sync=is_sync)) is not None:
+    given = _content(body)
+    if (own := own_webhook_client(webhook, is_sync=False)) is not None:
         _post_by(own, {**dict.fromkeys(body), **given})
-        return
+    else:
+        _post(webhook, given)
+
+
+def _post(webhook: SlackWebhook, given: Json) -> None:
     url = webhook.url.get_secret_value()
     if not url.lower().startswith(("https://", "http://")) or not url.isprintable() or " " in url:
         raise InvalidSlackMessage(f"{_SUBJECT}: url is no URL. Copy the whole Webhook URL, which begins with https://.")
@@ -74,7 +83,9 @@ def _post_by(client: Any, body: Json) -> None:
     response = settled(client.send(**body))
     status = getattr(response, "status_code", None)
     if isinstance(status, int) and status not in _OK:
-        raise hook_refusal(status, response.body, dict(response.headers), _SUBJECT)
+        said, headers = getattr(response, "body", ""), getattr(response, "headers", None)  # a stand-in may lack them
+        given: Mapping[str, str] = cast("Mapping[str, str]", headers) if isinstance(headers, Mapping) else {}
+        raise hook_refusal(status, said if isinstance(said, str) else "", given, _SUBJECT)
 
 
 def _client(webhook: SlackWebhook) -> WebhookClient:
@@ -123,6 +134,11 @@ def notification(body: str, subject: str | None) -> list[Json]:
 
 
 def notify(webhook: SlackWebhook, body: str, subject: str | None, *, is_sync: bool) -> None:
-    """Send a notification."""
+    """Send a notification. A client of the user's own gets subject and body as one text, as it always has."""
+    own = own_webhook_client(webhook, is_sync=is_sync)
+    if own is not None:
+        for message in notification(f"{subject}\n{body}" if subject else body, None):
+            _post_by(own, _content(message))
+        return
     for message in notification(body, subject):
-        post(webhook, message, is_sync=is_sync)
+        _post(webhook, _content(message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
 
@@ -90,6 +91,11 @@ async def test_a_webhook_s_own_client_is_used_by_both_faces(
         {"text": "done"},
         {"text": "all done", "attachments": None, "blocks": None},
     ]
+    await webhook.notify_async("It ran.", "Nightly load")
+    asend.assert_awaited_with(text="Nightly load\nIt ran.")
     asend.return_value = answering(400, "invalid_payload")
+    with pytest.raises(SlackNotificationError, match="invalid_payload"):
+        await webhook.notify_async("done")
+    asend.return_value = SimpleNamespace(status_code=400, body="invalid_payload")
     with pytest.raises(SlackNotificationError, match="invalid_payload"):
         await webhook.notify_async("done")
