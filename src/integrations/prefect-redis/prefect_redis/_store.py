@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.kept import SharedValues, fingerprint
@@ -89,9 +89,18 @@ def _own_client(block: RedisDatabase) -> Any:
     return None
 
 
-def shown(key: str) -> str:
+def shown(key: Any) -> str:
     """A key as messages quote it."""
-    return repr(key if len(key) <= 1000 else f"{key[:200]}…")
+    return repr(f"{key[:200]}…" if isinstance(key, str) and len(key) > 1000 else key)
+
+
+def size_of(value: Any) -> int:
+    """How many bytes redis-py sends for a key or value: it takes numbers, too. What it refuses counts nothing."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, bytes | bytearray | memoryview):
+        return memoryview(cast("bytes", value)).nbytes
+    return len(repr(value)) if isinstance(value, int | float) else 0
 
 
 def get(block: RedisDatabase, key: str) -> bytes | None:
@@ -123,7 +132,7 @@ def put(
 ) -> bool:
     """Set a key; say whether it was set."""
     check_size(block, key, value)
-    size = len(key) + len(value)
+    size = size_of(key) + size_of(value)
     try:
         done = call(
             block,
@@ -146,7 +155,7 @@ def _says_why(exc: BaseException) -> bool:
 
 def check_size(block: RedisDatabase, key: str, value: bytes) -> None:
     """Refuse what no server takes, before it is sent."""
-    for what, size in (("the key", len(key.encode("utf-8", "surrogatepass"))), ("the value", len(value))):
+    for what, size in (("the key", size_of(key)), ("the value", size_of(value))):
         if size > _MAX_BYTES:
             raise _too_large(block, key, size, f"{what} has more than the 512 MiB that Redis takes")
 
@@ -167,7 +176,7 @@ def milliseconds_left(content: bytes, key_ttl: int | None) -> int | None:
         key_ttl: Seconds that keys live.
     """
     limits = [key_ttl * 1000] if key_ttl else []
-    if content.startswith(_RECORD_START):
+    if isinstance(content, bytes) and content.startswith(_RECORD_START):
         expiration = _expiration(content[len(_RECORD_START) :][:_METADATA_BYTES])
         if expiration is not None:
             left = (expiration - datetime.now(timezone.utc)).total_seconds()

@@ -135,19 +135,25 @@ def cached(fn: Callable[..., Any]) -> Callable[..., Any]:
         except RuntimeError:
             loop = None
         key: CacheKey = (fn, args, tuple(sorted(kwargs.items())), loop)
-        try:
-            return _clients[key]
-        except KeyError:
+        # No `KeyError` here: it would name the key, with passwords in it, behind any error of what follows.
+        client = _clients.get(key, _NOT_GIVEN)
+        if client is _NOT_GIVEN:
             _forget_closed_loops()
-            client = _clients[key] = fn(*args, **kwargs)
-            return client
+            client = _clients.setdefault(key, fn(*args, **kwargs))
+        return client
 
     return keeping
 
 
 def _forget_closed_loops() -> None:
-    for key in [key for key in _clients if key[3] is not None and key[3].is_closed()]:
-        _drop_sockets(_clients.pop(key))
+    for client in _taken(lambda loop: loop is not None and loop.is_closed()):
+        _drop_sockets(client)
+
+
+def _taken(wanted: Callable[[asyncio.AbstractEventLoop | None], bool]) -> list[Any]:
+    """Forget the clients of some event loops, and return them. Other threads may keep and forget some meanwhile."""
+    taken = [_clients.pop(key, _NOT_GIVEN) for key in list(_clients) if wanted(key[3])]
+    return [client for client in taken if client is not _NOT_GIVEN]
 
 
 def _drop_sockets(client: Any) -> None:
@@ -163,15 +169,14 @@ def _drop_sockets(client: Any) -> None:
 
 def close_all_cached_connections() -> None:
     """Close and forget all kept clients. What another event loop uses is closed without waiting."""
-    while _clients:
-        _drop_sockets(_clients.popitem()[1])
+    for client in _taken(lambda _: True):
+        _drop_sockets(client)
 
 
 async def clear_cached_clients() -> None:
     """Forget the kept clients of this event loop and close them, so that the next ones connect anew."""
     loop = asyncio.get_running_loop()
-    mine = [_clients.pop(key) for key in list(_clients) if key[3] is loop or key[3] is None]
-    for client in mine:
+    for client in _taken(lambda kept_for: kept_for is loop or kept_for is None):
         with contextlib.suppress(Exception):
             await aclose_redis_client(client)
     _forget_closed_loops()
@@ -226,9 +231,9 @@ def get_async_redis_client(
         ),
         "protocol": chosen(protocol, settings.protocol),
     }
-    names_server = host is not None or port is not None
-    if url or (settings.url and not names_server):
-        return redis_from_url(url or settings.url or "", asynchronous=True, **options)
+    url = url or settings.url
+    if url:
+        return redis_from_url(url, asynchronous=True, **options)
     options |= {
         "host": chosen(host, settings.host),
         "port": chosen(port, settings.port),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from prefect.cache_policies import NO_CACHE
@@ -25,6 +26,13 @@ def _pickle() -> Any:
     return cloudpickle
 
 
+def _milliseconds(given: Any, unit: int) -> float | None:
+    """A time to live in milliseconds; like redis-py, we take a `timedelta` in the place of a number."""
+    if isinstance(given, timedelta):
+        return given / timedelta(milliseconds=1)
+    return None if given is None else given * unit
+
+
 def _set(
     credentials: RedisDatabase,
     key: str,
@@ -38,8 +46,7 @@ def _set(
         raise RedisCommandInvalid("nx and xx exclude each other: a key cannot be both absent and there. Give one.")
     if ex is not None and px is not None:
         raise RedisCommandInvalid("ex and px are both given. Give seconds as ex, or milliseconds as px.")
-    ttl_ms = None if ex is None else ex * 1000
-    ttl_ms = ttl_ms if px is None else px
+    ttl_ms = _milliseconds(px, 1) if ex is None else _milliseconds(ex, 1000)
     if ttl_ms is not None and round(ttl_ms) < 1:
         name = "ex" if ex is not None else "px"
         raise RedisCommandInvalid(f"{name} is {ex if ex is not None else px}; a key lives for a millisecond at least.")

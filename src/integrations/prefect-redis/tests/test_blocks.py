@@ -284,6 +284,23 @@ async def test_values_and_bytes_are_set_and_read(prefect_harness: None, database
     assert 40 < admin.ttl("bytes") <= 50
 
 
+async def test_what_redis_py_takes_is_taken(database: RedisDatabase, admin: Any) -> None:
+    for number, value in enumerate(["text", 5, 1.5, bytearray(b"bytes"), memoryview(b"view")]):
+        await redis_set_binary.fn(database, "value", value)  # pyright: ignore[reportArgumentType]
+        expected = [b"text", b"5", b"1.5", b"bytes", b"view"][number]
+        assert await redis_get_binary.fn(database, "value") == expected
+    for key in (b"key", 7):
+        await redis_set.fn(database, key, "here", ex=timedelta(minutes=2))  # pyright: ignore[reportArgumentType]
+        assert await redis_get.fn(database, key) == "here"  # pyright: ignore[reportArgumentType]
+        assert 110 < admin.ttl(key) <= 120
+    await redis_set.fn(database, "soon", 1, px=timedelta(minutes=3))  # pyright: ignore[reportArgumentType]
+    assert 170 < admin.ttl("soon") <= 180
+    assert await database.awrite_path("path", "text")  # pyright: ignore[reportArgumentType]
+    assert await database.aread_path("path") == b"text"
+    with pytest.raises(redis.exceptions.DataError, match="NoneType"):
+        await redis_set_binary.fn(database, "value", None)  # pyright: ignore[reportArgumentType]
+
+
 def test_a_command_in_a_cached_task_runs_each_time(prefect_harness: None, database: RedisDatabase) -> None:
     @flow(persist_result=True)
     def run() -> list[Any]:
