@@ -219,6 +219,17 @@ _OURS = {
     "process_group": "The command always gets a process group of its own, so that all of it can be ended.",
 }
 
+# What some of them may say all the same: how it is anyway.
+_AS_IT_IS: Mapping[str, tuple[Any, ...]] = {
+    "shell": (False,),
+    "bufsize": (-1, 0, 1),
+    "text": (False, None),
+    "universal_newlines": (False, None),
+    "encoding": (None,),
+    "errors": (None,),
+    "start_new_session": (True,),
+}
+
 
 def popen_arguments(
     open_kwargs: Mapping[str, Any], *, env: Mapping[str, str], cwd: Path | None, has_stdin: bool
@@ -235,12 +246,12 @@ def popen_arguments(
         ShellOptionError: If an argument does not exist, or is not the caller's to set.
         WorkingDirectoryError: If `cwd` is no directory.
     """
-    for name in open_kwargs:
-        if name in _OURS:
+    for name, value in open_kwargs.items():
+        if name in _OURS and value not in _AS_IT_IS.get(name, ()):
             raise ShellOptionError(f"{name}: cannot be set here. {_OURS[name]}")
         if name not in _POPEN_ARGUMENTS:
             raise ShellOptionError(f"{name}: is no argument of subprocess.Popen. Remove it.")
-    arguments = dict(open_kwargs)
+    arguments = {name: value for name, value in open_kwargs.items() if name not in _OURS}
     if arguments.get("stdin") == subprocess.PIPE:
         raise ShellOptionError("stdin: nobody would write to the pipe. Give the text by the option `stdin`.")
     if has_stdin and arguments.get("stdin") is not None:

@@ -100,6 +100,15 @@ async def test_popen_arguments_that_cannot_work_are_refused_by_name(
         await call(ShellOperation(commands=["true"]), "run", **arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{"start_new_session": True}, {"shell": False, "text": False, "bufsize": 0, "encoding": None}],
+    ids=lambda arguments: " ".join(arguments),
+)
+async def test_popen_arguments_that_say_how_it_is_anyway_are_taken(call: Call, arguments: dict[str, Any]) -> None:
+    assert await call(ShellOperation(commands=["echo 1"]), "run", **arguments) == ["1"]
+
+
 async def test_standard_input_is_empty_or_what_was_given(call: Call) -> None:
     assert await call(ShellOperation(commands=["cat"]), "run") == []
     text = "ä\n" * 50_000  # more than a pipe holds
