@@ -122,6 +122,11 @@ _RULES = (
     _Rule(r"does not have a target named", DbtProfileError, "Correct `target`."),
     _Rule(r"trying to read your profiles\.yml", DbtProfileError, "Correct the YAML of profiles.yml."),
     _Rule(
+        r"^Path '.*[/\\]\.dbt' does not exist",  # dbt's default, which it insists on whatever the command needs
+        DbtProfileError,
+        "Set `profiles_dir` to the folder that holds profiles.yml.",
+    ),
+    _Rule(
         r"No dbt_project\.yml found|^Path '.*' does not exist",
         DbtProjectError,
         "Set `project_dir` to the folder that holds dbt_project.yml.",

@@ -23,7 +23,7 @@ from prefect_dbt.core._logs import dbt_level, level_of
 from prefect_dbt.core._tracker import NodeTaskTracker
 from prefect_dbt.core.runner import PrefectDbtRunner, execute_dbt_node
 from prefect_dbt.core.settings import PrefectDbtSettings
-from prefect_dbt.errors import DbtRunFailed, DbtStateError
+from prefect_dbt.errors import DbtProfileError, DbtRunFailed, DbtStateError
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.dbt_projects import DbtProject
@@ -169,6 +169,26 @@ def test_nobody_waits_for_a_node_when_dbt_has_ended() -> None:
     assert tracker.close() == ["model.a.b"]
     assert tracker.wait_for_node("model.a.b") == "cancelled"
     assert tracker.wait_for_node("model.a.never") is None
+
+
+@pytest.mark.parametrize("way", ["keyword", "flag", "neither"])
+def test_profiles_can_be_named_where_there_is_no_default_folder(
+    dbt_project: DbtProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # has no `.dbt`
+    monkeypatch.chdir(tmp_path)
+    places = {"project_dir": dbt_project.path, "profiles_dir": dbt_project.profiles_dir}
+    runner = PrefectDbtRunner()
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}):
+        if way == "keyword":
+            assert runner.invoke(["ls"], **places).success
+            assert runner.profiles_dir == dbt_project.profiles_dir
+        elif way == "flag":
+            flags = [word for name, path in places.items() for word in (f"--{name.replace('_', '-')}", str(path))]
+            assert runner.invoke(["ls", *flags]).success
+        else:
+            with pytest.raises(DbtProfileError, match="Set `profiles_dir`"):
+                runner.invoke(["ls"], project_dir=dbt_project.path)
 
 
 def test_there_is_no_manifest_before_a_run(tmp_path: Path) -> None:

@@ -135,6 +135,9 @@ class DbtRun:
         self._project_dir = last.project_dir.expanduser().absolute()
         self._profiles_dir = last.profiles_dir.expanduser()
         self._target = self._project_dir / Path(target or settings.target_path).expanduser()
+        # It is given as a flag: by keyword, dbt insists on its default folder all the same.
+        kwargs = {name: value for name, value in self._asked.kwargs.items() if name != "profiles_dir"}
+        self._asked = replace(self._asked, kwargs=kwargs)
         # One that is not given is dbt's to choose: `dbt_project.yml` may say it.
         self._is_target_given = target is not None or "target_path" in settings.model_fields_set
 
