@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Hashable
 from importlib import import_module
 from pathlib import Path
@@ -342,7 +343,23 @@ def offline_project(block: GcpCredentials) -> str | None:
         return str(block.service_account_info.get_secret_value().get("project_id") or "") or None
     if block.service_account_file is not None:
         return str(read_file(block.service_account_file, "service_account_file").get("project_id") or "") or None
-    return next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None)
+    named = next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None)
+    return named or (None if has_own_identity(block) else _default_project(block))
+
+
+def _default_project(block: GcpCredentials) -> str | None:
+    """The project of Application Default Credentials, where a key of this machine or what a test put there says it."""
+    sdk = sys.modules.get("google.auth")
+    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    said: Any = None
+    try:
+        if sdk is not None and is_replaced(sdk, "default", "google.auth._default"):
+            said = _identity(block)[1]
+        elif path:
+            said = read_file(Path(path), "GOOGLE_APPLICATION_CREDENTIALS").get("project_id")
+    except (ValueError, TypeError):  # what is wrong is said by the first call
+        return None
+    return said if isinstance(said, str) and said else None
 
 
 def project_of(block: GcpCredentials) -> str:

@@ -43,12 +43,10 @@ def _cut(text: str) -> str:
 
 
 def slug(name: str, max_length: int) -> str:
-    """Keep letters, digits and hyphens of a name, in lower case; a letter first, as names of jobs need."""
-    import unicodedata
+    """Keep letters, digits and hyphens of a name, in lower case; other alphabets are written in Latin letters."""
+    from slugify import slugify
 
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    made = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
-    return made[:max_length].strip("-")
+    return slugify(name, max_length=max_length, regex_pattern=r"[^a-zA-Z0-9-]+")
 
 
 def job_name(name: str | None, submission: str) -> str:

@@ -253,6 +253,20 @@ def test_what_a_test_puts_in_the_place_of_the_sdk_is_taken(monkeypatch, service_
             assert GcpCredentials(project="p").get_credentials_from_service_account() is stub
 
 
+def test_the_default_login_says_the_project_of_a_block(monkeypatch, tmp_path, service_account):
+    key = tmp_path / "key.json"
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    assert GcpCredentials().project is None
+    key.write_text(json.dumps(service_account))
+    assert GcpCredentials().project == service_account["project_id"]
+    assert GcpCredentials(project="mine").project == "mine"
+    with monkeypatch.context() as patched:
+        patched.setattr("google.auth.default", lambda *_, **__: (AnonymousCredentials(), "of-a-stub"))
+        assert GcpCredentials().project == "of-a-stub"
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "of-the-environment")
+    assert GcpCredentials().project == "of-the-environment"
+
+
 def test_a_token_is_asked_for_once_by_many_threads(identity, service_account):
     credentials = GcpCredentials(service_account_info=service_account)
     ready = threading.Barrier(16)

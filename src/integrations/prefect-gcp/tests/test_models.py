@@ -64,3 +64,20 @@ def test_a_job_that_cannot_be_made_ready_says_why(empty_google_api: GoogleApi) -
     JobV2.create(client, PROJECT, REGION, "no-image", BODY)
     with pytest.raises(RuntimeError, match="cannot be made ready"):
         _ready(client, "no-image")
+
+
+def test_a_job_without_its_image_cannot_be_made_ready_in_whichever_words_it_is_said() -> None:
+    """As version 1 of the API says it."""
+    said = {"type": "Ready", "state": "CONTAINER_FAILED", "reason": "ContainerMissing", "message": "Image not found"}
+    job = JobV2(
+        name="a-job",
+        uid="1",
+        generation="1",
+        createTime="",
+        updateTime="",
+        launchStage="GA",
+        executionCount=0,
+        terminalCondition=said,
+    )
+    with pytest.raises(RuntimeError, match="Image not found"):
+        job.is_ready()

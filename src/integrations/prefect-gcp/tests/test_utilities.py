@@ -19,13 +19,14 @@ NAMESPACE = "test-project"
     [
         ("My Flow Run", "my-flow-run"),
         ("--Ünïcode__42--", "unicode-42"),
+        ("Отчёт 日本", "otchet-ri-ben"),
         ("a" * 40, "a" * 30),
         ("abc " * 8, "abc-abc-abc-abc-abc-abc-abc-ab"),
         ("a" * 29 + " b", "a" * 29),
         ("!?", None),
         ("", None),
     ],
-    ids=["words", "accents", "long", "cut", "cut at a hyphen", "nothing legal", "empty"],
+    ids=["words", "accents", "other alphabets", "long", "cut", "cut at a hyphen", "nothing legal", "empty"],
 )
 def test_a_name_becomes_a_slug(name: str, slug: str | None) -> None:
     assert slugify_name(name) == slug
