@@ -53,13 +53,14 @@ def read_key_file(path: Path) -> bytes:
         raise InvalidPemFormat(f"private_key_path: the file {path} cannot be read ({why}).") from exc
 
 
-def der_key(key: bytes, passphrase: str | None, field: str) -> bytes:
+def der_key(key: bytes, passphrase: str | None, field: str, password: str | None = None) -> bytes:
     """Turn a private key into what Snowflake's connector takes: DER of PKCS#8, without a passphrase.
 
     Args:
         key: The key.
         passphrase: What it is encrypted with, if it is; one that is not needed is ignored.
         field: Name of the field that holds the key, for messages.
+        password: Password of the user, which older blocks have in the place of the passphrase.
 
     Raises:
         InvalidPemFormat: If it cannot be read. The message says nothing of the key.
@@ -68,7 +69,8 @@ def der_key(key: bytes, passphrase: str | None, field: str) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    loaded = _load(key, passphrase.encode() if passphrase else None, field)
+    given = [text.encode() if text else None for text in (passphrase, None if passphrase else password)]
+    loaded = _load(key, given[0], field, given[1])
     if not isinstance(loaded, RSAPrivateKey | EllipticCurvePrivateKey):
         raise InvalidPemFormat(f"{field}: the key is neither of RSA nor of an elliptic curve, which Snowflake takes.")
     return loaded.private_bytes(
@@ -76,17 +78,17 @@ def der_key(key: bytes, passphrase: str | None, field: str) -> bytes:
     )
 
 
-def _load(key: bytes, passphrase: bytes | None, field: str) -> PrivateKeyTypes:
+def _load(key: bytes, passphrase: bytes | None, field: str, password: bytes | None) -> PrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     pem, der = _forms(key, field)
     refused: Exception | None = None
-    for password in dict.fromkeys((passphrase, None)):  # one that is not needed is refused by the library
+    for secret in dict.fromkeys((passphrase, None, password)):  # one that is not needed is refused by the library
         try:
             if pem is not None:
-                return serialization.load_pem_private_key(pem, password)
-            return serialization.load_der_private_key(der, password)
+                return serialization.load_pem_private_key(pem, secret)
+            return serialization.load_der_private_key(der, secret)
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:  # noqa: PERF203 - twice at most
             refused = refused or exc
     raise InvalidPemFormat(_reason(refused, pem, passphrase, field)) from None

@@ -228,8 +228,10 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
             key, field = read_key_file(self.private_key_path), "private_key_path"
         else:
             return None
-        passphrase = self.private_key_passphrase.get_secret_value() if self.private_key_passphrase else None
-        return der_key(key, passphrase, field)
+        passphrase, password = (
+            secret.get_secret_value() if secret else None for secret in (self.private_key_passphrase, self.password)
+        )
+        return der_key(key, passphrase, field, password)
 
     def _connect(self, connect_kwargs: dict[str, Any]) -> SnowflakeConnection:
         from ._sdk_logs import guard_sdk_logs

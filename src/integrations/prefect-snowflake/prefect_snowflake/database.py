@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -265,6 +266,9 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
 
     @staticmethod
     def _statement(operation: str, parameters: Any, cursor_type: Any, execute_kwargs: dict[str, Any]) -> Statement:
+        cursors = sys.modules.get("snowflake.connector.cursor")  # who names a class has imported it
+        if cursors is not None and cursor_type is cursors.SnowflakeCursor:
+            cursor_type = None
         return Statement(operation, parameters, {**execute_kwargs, "cursor_type": cursor_type})
 
     def reset_cursors(self) -> None:

@@ -68,6 +68,13 @@ def test_a_cursor_type_makes_dictionaries(parcels: SnowflakeConnector) -> None:
     assert parcels.fetch_one(QUERY) == (1, "NO")
 
 
+def test_the_default_cursor_type_may_be_named(parcels: SnowflakeConnector) -> None:
+    from snowflake.connector.cursor import SnowflakeCursor
+
+    assert parcels.fetch_one(QUERY) == (1, "NO")
+    assert parcels.fetch_one(QUERY, cursor_type=SnowflakeCursor) == (2, "PT")
+
+
 def test_the_end_releases_the_cursor_and_the_same_call_executes_again(
     snowflake_server: Any, parcels: SnowflakeConnector
 ) -> None:

@@ -64,6 +64,15 @@ def test_every_form_is_read(key: bytes, passphrase: str | None) -> None:
     assert make(key, passphrase).resolve_private_key() == WANTED
 
 
+@pytest.mark.parametrize("key", [LOCKED8, LOCKED1, PEM8], ids=["PKCS8", "PKCS1", "not encrypted"])
+def test_a_passphrase_in_the_place_of_the_password_is_taken(key: bytes) -> None:
+    """As in blocks from before there was `private_key_passphrase`."""
+    assert make(key, password=PASSPHRASE).resolve_private_key() == WANTED
+    if key != PEM8:
+        with pytest.raises(InvalidPemFormat, match="the key is encrypted"):
+            make(key, password="another").resolve_private_key()
+
+
 @forms
 def test_every_form_logs_in_without_a_password(key: bytes, passphrase: str | None, snowflake_server: Any) -> None:
     snowflake_server.accounts.public_keys["FAKE"] = public()

@@ -130,6 +130,33 @@ def test_an_open_quotation_mark_in_the_command_is_said() -> None:
         _request(command="echo 'a")
 
 
+def test_a_prepared_manifest_shows_what_the_container_runs_but_no_key() -> None:
+    given = {"compute_pool": "small_pool", "command": "echo 'two words'", "image": "i:1", "image_registry": "/d/s/r"}
+    configuration = _configuration(**given, env={"A": "1", "B": None, "PREFECT_API_KEY": SECRET})
+    [container] = configuration.job_manifest["spec"]["containers"]
+    assert container["image"] == "/d/s/r/i:1"
+    assert container["command"] == ["/opt/prefect/entrypoint.sh"]
+    assert container["args"] == ["echo", "two words"]
+    assert container["env"]["A"] == "1"
+    assert "PREFECT__FLOW_RUN_ID" in container["env"]
+    assert not {"B", "PREFECT_API_KEY"} & set(container["env"])
+    assert configuration.compute_pool == "small_pool"
+    assert configuration.job_request("JOB_1", SPCSWorkerSettings(api_key_secret="A.B.C")).compute_pool == "SMALL_POOL"
+
+
+def test_a_manifest_without_a_container_or_with_an_open_quotation_mark_is_refused_when_it_is_prepared() -> None:
+    with pytest.raises(ValueError, match="job_manifest"):
+        _configuration(job_manifest={"spec": {}})
+    with pytest.raises(ValueError, match="`command`"):
+        _configuration(command="echo 'a")
+
+
+def test_a_key_that_a_manifest_spells_out_is_refused_too() -> None:
+    container = {"name": "main", "image": "i", "env": {"PREFECT_API_KEY": SECRET}}
+    with pytest.raises(ValueError, match="PREFECT_API_KEY is in the run's environment"):
+        _request(job_manifest={"spec": {"containers": [container]}})
+
+
 def test_passwords_of_the_workers_own_database_stay_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_PASSWORD", SECRET)
     assert SECRET not in _sent(_request())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shlex
 from collections.abc import Iterable
@@ -137,7 +138,14 @@ class SPCSWorkerConfiguration(JobConfiguration):
             given["snowflake_credentials"] = service_credentials()  # here what it raises names the field
         return given
 
-    @field_validator("compute_pool", "service_database", "service_schema")
+    @field_validator("compute_pool")
+    @classmethod
+    def _is_a_pool(cls, name: str | None) -> str | None:
+        if name:
+            plain_name(name, "compute_pool")
+        return name or None
+
+    @field_validator("service_database", "service_schema")
     @classmethod
     def _is_plain(cls, name: str | None, info: Any) -> str | None:
         return plain_name(name, str(info.field_name)) if name else None
@@ -228,6 +236,39 @@ class SPCSWorkerConfiguration(JobConfiguration):
         }
         state = flow_run.state
         self.name_for(str(flow_run.id) if state is None else f"{flow_run.id}/{state.id}")
+        self._fill_manifest()
+
+    def _fill_manifest(self) -> None:
+        """Put what the container runs into the manifest, but no key of the Prefect API, which is to be a secret."""
+        from . import specification as parts
+        from .names import container_name
+
+        manifest = copy.deepcopy(self.job_manifest)  # a work pool's template may be shared
+        container = parts.main_container(manifest)
+        container["name"] = container_name(str(container.get("name") or ""))
+        container["image"] = self._image_of(container)
+        for part, words in (("command", self._entrypoint_words()), ("args", self.command_words())):
+            if not isinstance(container.get(part), list):
+                container[part] = words
+        environment = self._environment_of(container)
+        keys = {name for name in SECRET_VARIABLES if parts.is_secret(name, environment.get(name, ""))}
+        self.env = {**self.env, **{name: environment[name] for name in keys}}
+        container["env"] = {name: value for name, value in environment.items() if name not in keys}
+        self.job_manifest = manifest
+
+    def _image_of(self, container: Json) -> str:
+        from . import specification as parts
+
+        image = str(container.get("image") or self.image)
+        return parts.image_of(image, self.image_registry if image == self.image else None)  # its own names its own
+
+    def _environment_of(self, container: Json) -> dict[str, str]:
+        own: Any = container.get("env")
+        given = {**(cast("Json", own) if isinstance(own, dict) else {}), **self.env}
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    def _entrypoint_words(self) -> list[str]:
+        return [self.entrypoint] if self.entrypoint else []
 
     def command_words(self) -> list[str]:
         """The run's command taken apart as a shell does.
@@ -261,21 +302,17 @@ class SPCSWorkerConfiguration(JobConfiguration):
                 "`compute_pool` is missing. Name a compute pool in the work pool, or in the deployment's job variables."
             )
         container = parts.main_container(self.job_manifest)
-        own_environment = cast("Json", container.get("env") if isinstance(container.get("env"), dict) else {})
         own_secrets = cast("list[Json]", container.get("secrets") if isinstance(container.get("secrets"), list) else [])
         secrets = [*own_secrets, *(secret for secret in self.secrets if secret not in own_secrets)]
-        given = {**own_environment, **self.env}
         environment, secrets = parts.with_api_secrets(
-            {name: str(value) for name, value in given.items() if value is not None},
+            self._environment_of(container),
             secrets,
             {variable: settings.secret_for(variable) for variable in SECRET_VARIABLES},
         )
-        image = str(container.get("image") or self.image)
-        registry = self.image_registry if image == self.image else None  # a manifest's own image has its own
         specification = parts.specification_of(
             self.job_manifest,
-            image=parts.image_of(image, registry),
-            command=[self.entrypoint] if self.entrypoint else [],
+            image=self._image_of(container),
+            command=self._entrypoint_words(),
             arguments=self.command_words(),
             environment=environment,
             secrets=secrets,
@@ -284,7 +321,7 @@ class SPCSWorkerConfiguration(JobConfiguration):
         main = {CONTAINER: parts.main_container(specification)["name"]}
         return JobRequest(
             name=name,
-            compute_pool=self.compute_pool,
+            compute_pool=plain_name(self.compute_pool, "compute_pool"),
             specification=specification,
             comment=comment_of(self.service_comment, {**self.labels, **keep, **main}),
             query_warehouse=self.query_warehouse,
