@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit import kept
@@ -87,15 +87,30 @@ def decides(credentials: Credentials, method: str) -> bool:
     return is_replaced(credentials, method, "prefect_aws.credentials")
 
 
-def _maker(credentials: Credentials) -> tuple[Hashable, ...]:
-    """Who makes sessions and clients: boto3 as it is now and, where it has its own way, this one block."""
+def _sdk() -> list[Any]:
+    """Boto3 as it is now: a test may put something in its place."""
     import boto3
 
     session_class: Any = boto3.Session
-    makers: list[Any] = [session_class, session_class.client, type(credentials).get_boto3_session]
+    return [session_class, session_class.client]
+
+
+def _maker(credentials: Credentials) -> tuple[Hashable, ...]:
+    """Who makes sessions and clients: boto3 as it is now and, where it has its own way, this one block."""
+    makers = [*_sdk(), type(credentials).get_boto3_session]
     if decides(credentials, "get_boto3_session"):
         makers.append(credentials)
     return tuple(map(Only, makers))
+
+
+def kept_role(credentials: BaseModel, assume: Callable[[], Any]) -> Any:
+    """The kept credentials of a role, of this boto3.
+
+    Args:
+        credentials: The block that names the role.
+        assume: Makes them.
+    """
+    return role_credentials_cache.get((fingerprint(credentials), *map(Only, _sdk())), assume)
 
 
 def _identity(credentials: Credentials, key: bytes) -> _Identity:

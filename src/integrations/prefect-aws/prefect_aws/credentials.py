@@ -134,7 +134,7 @@ class AwsCredentials(QuickKey, CredentialsBlock):
         base = self._base_session()
         if not self.assume_role_arn:
             return base
-        role = _clients.role_credentials_cache.get(_clients.fingerprint(self), lambda: self._assume_role(base))
+        role = _clients.kept_role(self, lambda: self._assume_role(base))
         return _assume_role.role_session(
             role, profile_name=self.profile_name or None, region_name=self.region_name or None
         )

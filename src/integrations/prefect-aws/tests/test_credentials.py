@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -212,6 +213,27 @@ def test_a_client_that_a_test_puts_in_its_place_is_taken(monkeypatch: pytest.Mon
             taken = credentials.get_client("sqs")
             assert taken in (stub.return_value, stub.return_value.client.return_value), name
     assert credentials.get_client("sqs") is real
+
+
+def test_each_sts_that_a_test_puts_in_its_place_is_asked_for_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    role = "arn:aws:iam::123456789012:role/tested"
+    for number in range(2):
+        stub = MagicMock()
+        stub.return_value.assume_role.return_value = {
+            "Credentials": {
+                "AccessKeyId": f"ASIA{number}",
+                "SecretAccessKey": "s",
+                "SessionToken": "t",
+                "Expiration": datetime.now(timezone.utc) + timedelta(hours=1),
+            }
+        }
+        with monkeypatch.context() as patched:
+            patched.setattr("boto3.Session.client", stub)
+            session = AwsCredentials(**KEYS, region_name="eu-west-1", assume_role_arn=role).get_boto3_session()
+        found = session.get_credentials()
+        assert found is not None
+        assert found.access_key == f"ASIA{number}"
+        stub.return_value.assume_role.assert_called_once()
 
 
 def test_a_stub_in_place_of_the_block_is_asked() -> None:

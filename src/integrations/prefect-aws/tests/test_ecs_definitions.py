@@ -145,7 +145,52 @@ def test_the_launch_type_decides_on_network_and_compatibility(
 ) -> None:
     definition = definition_of(launch_type=launch_type)
     assert (definition.get("networkMode"), definition.get("requiresCompatibilities")) == (mode, compatibilities)
-    assert (definition["cpu"], definition["memory"]) == ("1024", "2048")
+    if launch_type == "EC2":
+        assert not {"cpu", "memory"} & set(definition)
+        assert (container(definition)["cpu"], container(definition)["memory"]) == (1024, 2048)
+    else:
+        assert (definition["cpu"], definition["memory"]) == ("1024", "2048")
+        assert not {"cpu", "memory"} & set(container(definition))
+
+
+@pytest.mark.parametrize(
+    ("variables", "of_task", "of_container"),
+    [
+        ({}, (None, None), (1024, 2048)),
+        ({"cpu": 512, "memory": 1024}, ("512", "1024"), (512, 1024)),
+        ({"memory": 4194304}, (None, "4194304"), (1024, 4194304)),
+        ({"sidecars": [{"name": "s", "image": "i", "memory": 256, "cpu": 128}]}, (None, None), (1024, 2048)),
+        (
+            {"cpu": 512, "memory": 1024, "sidecars": [{"name": "s", "image": "i", "memory": 256, "cpu": 128}]},
+            ("512", "1024"),
+            (384, 768),
+        ),
+        (
+            {"cpu": 512, "memory": 1024, "sidecars": [{"name": "s", "image": "i", "memoryReservation": 9, "cpu": 512}]},
+            ("512", "1024"),
+            (None, 1015),
+        ),
+        ({"sidecars": [{"name": "s", "image": "i"}]}, ("1024", "2048"), (None, None)),
+    ],
+    ids=["default", "given", "huge", "sidecar", "sidecar of a given size", "sidecar takes all", "sidecar without size"],
+)
+def test_on_instances_the_flow_s_container_has_the_size(
+    definition_of: Any, variables: dict[str, Any], of_task: tuple[Any, Any], of_container: tuple[Any, Any]
+) -> None:
+    """Where the launch type is EC2 it is the container's size that counts for placing the task."""
+    definition = definition_of(launch_type="EC2", **variables)
+    assert (definition.get("cpu"), definition.get("memory")) == of_task
+    assert (container(definition).get("cpu"), container(definition).get("memory")) == of_container
+
+
+def test_a_container_s_own_size_is_kept_on_instances() -> None:
+    own = {"name": "prefect", "image": "mine", "cpu": "256", "memoryReservation": 64}
+    configuration = ECSJobConfiguration(
+        task_definition={"containerDefinitions": [own]}, task_run_request={"launchType": "EC2"}
+    )
+    definition = build_definition(configuration, family="f", region=None, image="unused")
+    assert {**own, "cpu": 256, "essential": True} == container(definition)
+    assert not {"cpu", "memory"} & set(definition)
 
 
 def test_a_template_s_own_content_is_kept() -> None:

@@ -53,6 +53,10 @@ def stub(aws_stub: Any) -> Any:
     stub = aws_stub("ecs")
     stub.respond("ListTasks", {"taskArns": []})
     stub.respond("RegisterTaskDefinition", {"taskDefinition": {"taskDefinitionArn": f"{ARN}:task-definition/f:1"}})
+    stub.respond(
+        "DescribeTaskDefinition",
+        lambda call: {"taskDefinition": stub.calls_of("RegisterTaskDefinition")[-1].parameters},
+    )
     return stub
 
 

@@ -152,8 +152,10 @@ def joined(aws_emulator: Any) -> Callable[..., dict[str, Any]]:
 def new_vpc(aws_emulator: Any, subnets: int) -> tuple[str, list[str]]:
     ec2 = aws_emulator.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24") for number in range(subnets)]
-    return vpc, sorted(each["Subnet"]["SubnetId"] for each in made)
+    for number in range(subnets):
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24")
+    made = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    return vpc, [each["SubnetId"] for each in made]
 
 
 def test_a_task_joins_all_subnets_of_the_default_vpc(joined: Any, aws_emulator: Any) -> None:
@@ -161,7 +163,7 @@ def test_a_task_joins_all_subnets_of_the_default_vpc(joined: Any, aws_emulator: 
     default = ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [default]}])["Subnets"]
     assert joined() == {
-        "subnets": sorted(subnet["SubnetId"] for subnet in subnets),
+        "subnets": [subnet["SubnetId"] for subnet in subnets],
         "assignPublicIp": "ENABLED",
         "securityGroups": [],
     }
@@ -193,6 +195,26 @@ async def test_the_network_reaches_the_request_of_a_fargate_task(
     assert (await submit(flow_run, configure(flow_run, vpc_id=vpc, launch_type="EC2"))).identifier
 
 
+async def test_another_worker_looks_at_the_default_vpc_anew(
+    pool: str, make_configuration: Any, make_credentials: Any, flow_run: Any
+) -> None:
+    """Also of an account that was emptied and filled anew, as between the tests of a user."""
+    moto = pytest.importorskip("moto")
+    for _ in range(2):
+        with moto.mock_aws():
+            credentials = make_credentials()
+            ec2 = credentials.get_client("ec2")
+            credentials.get_client("ecs").create_cluster(clusterName="default")
+            expected = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
+            async with ECSWorker(work_pool_name=pool) as worker:
+                configuration = make_configuration(credentials=credentials)
+                configuration.prepare_for_flow_run(flow_run)
+                request = await worker._submissions._request(
+                    credentials.get_client("ecs"), "identity", configuration, logging.getLogger()
+                )
+            assert request["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == expected
+
+
 # Task definitions
 
 
@@ -200,7 +222,17 @@ async def test_the_network_reaches_the_request_of_a_fargate_task(
 def stub(aws_stub: Any) -> Any:
     stub = aws_stub("ecs")
     numbers = iter(range(1, 10_000))
-    stub.respond("RegisterTaskDefinition", lambda call: definition(next(numbers)))
+    registered: dict[str, dict[str, Any]] = {}
+
+    def register(call: Any) -> dict[str, Any]:
+        answer = definition(next(numbers))
+        registered[answer["taskDefinition"]["taskDefinitionArn"]] = call.parameters
+        return answer
+
+    stub.respond("RegisterTaskDefinition", register)
+    stub.respond(
+        "DescribeTaskDefinition", lambda call: {"taskDefinition": registered[call.parameters["taskDefinition"]]}
+    )
     stub.respond("RunTask", lambda call: {"tasks": [task(f"{next(numbers):04}")], "failures": []})
     return stub
 
@@ -261,15 +293,40 @@ async def test_an_equal_latest_revision_is_used_when_asked_for(
     assert ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"] == list(arns)
 
 
-async def test_a_definition_that_somebody_deregistered_is_registered_again(
-    submit: Any, stub: Any, scripted: Any, flow_run: Any
+@pytest.mark.parametrize("message", ["TaskDefinition is inactive", "Unable to describe task definition."], ids=str)
+async def test_a_definition_that_somebody_deregistered_or_deleted_is_registered_again(
+    submit: Any, stub: Any, scripted: Any, flow_run: Any, message: str
 ) -> None:
     first = await submit(flow_run, scripted(flow_run))
-    stub.fail("RunTask", "ClientException", "TaskDefinition is inactive", times=1)
+    stub.fail("RunTask", "ClientException", message, times=1)
     second = await submit(flow_run, scripted(flow_run))
     assert first.identifier != second.identifier
     assert len(stub.calls_of("RegisterTaskDefinition")) == 2
     assert stub.calls[-1].parameters["taskDefinition"].endswith(":3")
+
+
+@pytest.mark.parametrize("gone", ["deregistered", "another"])
+async def test_another_worker_looks_whether_a_known_definition_still_serves(
+    submit: Any, stub: Any, scripted: Any, flow_run: Any, gone: str
+) -> None:
+    """Of several workers in a process, or of an account that was emptied and filled anew."""
+    await submit(flow_run, scripted(flow_run))
+    await submit(flow_run, scripted(flow_run))
+    assert len(stub.calls_of("RegisterTaskDefinition")) == 1
+    found = dict(stub.calls_of("RegisterTaskDefinition")[0].parameters)
+    found.update({"status": "INACTIVE"} if gone == "deregistered" else {"networkMode": "host"})
+    stub.respond("DescribeTaskDefinition", {"taskDefinition": found})
+    await submit(flow_run, scripted(flow_run))
+    assert len(stub.calls_of("RegisterTaskDefinition")) == 2
+
+
+async def test_a_worker_may_be_forbidden_to_look_at_definitions(
+    submit: Any, stub: Any, scripted: Any, flow_run: Any
+) -> None:
+    await submit(flow_run, scripted(flow_run))
+    stub.fail("DescribeTaskDefinition", Fault.ACCESS_DENIED)
+    await submit(flow_run, scripted(flow_run))
+    assert len(stub.calls_of("RegisterTaskDefinition")) == 1
 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.INTERNAL])

@@ -72,9 +72,10 @@ def size(value: object) -> str:
     text = str(value).strip().lower().replace(" ", "")
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     try:
-        return f"{float(number) * _UNITS[text[len(number) :]]:g}"
+        units = float(number) * _UNITS[text[len(number) :]]
     except (KeyError, ValueError):
         return str(value)
+    return f"{units:.0f}" if units.is_integer() else f"{units:g}"
 
 
 def canonical(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from slugify import slugify
 
 from . import fargate
+from .canonical import size
 
 if TYPE_CHECKING:
     from ..workers._ecs_configuration import ECSJobConfiguration
@@ -96,7 +97,7 @@ def build_definition(
         definition["networkMode"] = "awsvpc"
         _settle_size(definition)
     else:
-        _settle_size_on_instances(definition, containers)
+        _settle_size_on_instances(definition, container, containers)
     _refuse_duplicates(containers)
     return cast("dict[str, Any]", _without_empty(definition))
 
@@ -234,12 +235,35 @@ def _settle_size(definition: dict[str, Any]) -> None:
     definition["cpu"], definition["memory"] = str(cpu), str(memory)
 
 
-def _settle_size_on_instances(definition: dict[str, Any], containers: list[dict[str, Any]]) -> None:
-    """Outside of Fargate sizes may stand at the task or at its containers; ECS wants memory at one of them."""
-    sized = all(container.get("memory") or container.get("memoryReservation") for container in containers)
+def _settle_size_on_instances(
+    definition: dict[str, Any], container: dict[str, Any], containers: list[dict[str, Any]]
+) -> None:
+    """Outside of Fargate sizes stand at the container that runs the flow: all of the task's that others do not take."""
+    others = [each for each in containers if each is not container]
+    sized = all(each.get("memory") or each.get("memoryReservation") for each in others)
     for name, default in (("cpu", DEFAULT_CPU), ("memory", DEFAULT_MEMORY)):
-        if definition.get(name) or not sized:
-            definition[name] = str(definition.get(name) or default)
+        of_task = definition.get(name)
+        if of_task or not sized:
+            # A container without memory shares the task's.
+            definition[name] = str(of_task or default)
+        if container.get(name):
+            container[name] = _whole(container[name])
+        elif sized and not (name == "memory" and container.get("memoryReservation")):
+            left = _whole(of_task or default)
+            if of_task and isinstance(left, int):
+                soft = "memoryReservation" if name == "memory" else name
+                taken = [_whole(each.get(name) or each.get(soft) or 0) for each in others]
+                left -= sum(number for number in taken if isinstance(number, int))
+            if isinstance(left, int) and left > 0:
+                container[name] = left
+
+
+def _whole(value: Any) -> Any:
+    """Read a size as the number that ECS takes at a container; what is none is left to ECS to refuse."""
+    try:
+        return int(size(value))
+    except ValueError:
+        return value
 
 
 def _refuse_duplicates(containers: list[dict[str, Any]]) -> None:

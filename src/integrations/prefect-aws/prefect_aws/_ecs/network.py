@@ -1,6 +1,6 @@
 """The network that a task in `awsvpc` mode joins: what is given, or what the VPC has.
 
-Looked up once for each VPC and kept for some minutes: a burst of runs asks for the same.
+Looked up once for each worker and VPC, and kept for some minutes: a burst of runs asks for the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def network_configuration(
 
     Args:
         ec2: A client of EC2.
-        identity: Tells accounts and regions apart; equal ones share what was looked up.
+        identity: Tells workers, accounts and regions apart; equal ones share what was looked up.
         vpc_id: The VPC; the default one when not given.
         given: `awsvpcConfiguration` as the user wrote it, with or without that name around it.
         now: Seconds on the monotonic clock.
@@ -75,4 +75,4 @@ def _look_up(ec2: Any, vpc_id: str | None) -> tuple[str, list[str]]:
             "Correct `vpc_id`, or create a subnet.",
             subject=subject,
         )
-    return vpc_id, sorted(subnets)
+    return vpc_id, subnets

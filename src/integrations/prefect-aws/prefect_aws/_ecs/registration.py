@@ -20,8 +20,8 @@ Key = tuple[object, str]
 class KnownDefinitions:
     """Which ARN a definition was registered under, for the whole process.
 
-    Definitions never change once registered, so what is known needs no second look. One that somebody deregistered is
-    noticed when a task is to be run with it.
+    Definitions never change once registered, so a worker looks once at what it did not register itself. One that
+    somebody deregistered is noticed when a task is to be run with it.
     """
 
     def __init__(self, maximum: int = _MAX_KNOWN) -> None:
@@ -121,11 +121,33 @@ def register(ecs: Any, definition: Mapping[str, Any], *, match_latest: bool) -> 
     family = str(definition["family"])
     if match_latest:
         latest = describe(ecs, family)
-        if latest and latest.get("status", "ACTIVE") == "ACTIVE" and canonical(latest) == canonical(definition):
+        if latest and _serves(latest, definition):
             return str(latest["taskDefinitionArn"])
     with aws_errors(f"ECS task definition {family!r}"):
         answer = ecs.register_task_definition(**definition)
     return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+
+def still_serves(ecs: Any, arn: str, definition: Mapping[str, Any]) -> bool:
+    """Look whether what is known under an ARN is active and what it was. Blocks.
+
+    Args:
+        ecs: A client of ECS.
+        arn: A known ARN.
+        definition: What it should be.
+
+    Returns:
+        False if it is gone or another; true also if ECS does not let the worker look, as running a task tells then.
+    """
+    try:
+        found = describe(ecs, arn)
+    except AwsError:
+        return True
+    return found is not None and _serves(found, definition)
+
+
+def _serves(found: Mapping[str, Any], definition: Mapping[str, Any]) -> bool:
+    return found.get("status", "ACTIVE") == "ACTIVE" and canonical(found) == canonical(definition)
 
 
 def describe(ecs: Any, name: str) -> dict[str, Any] | None:
@@ -171,6 +193,7 @@ def deregister(ecs: Any, arn: str) -> None:
             raise
 
 
-def says_inactive(exc: AwsError) -> bool:
-    """Say whether ECS refused because the task definition is no longer active."""
-    return "inactive" in str(exc).lower()
+def says_gone(exc: AwsError) -> bool:
+    """Say whether ECS refused because the task definition is no longer active, or was deleted."""
+    words = str(exc).lower()
+    return any(sign in words for sign in ("inactive", "unable to describe task definition", "taskdefinition not found"))

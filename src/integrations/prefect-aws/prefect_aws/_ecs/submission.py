@@ -60,6 +60,9 @@ class EcsSubmissions:
         self._settings = settings
         self._starter = Starter(settings)
         self._flights = registration.SingleFlight()
+        self._own = object()  # what was looked up for another worker may have changed since
+        self._seen = registration.KnownDefinitions()
+        """Definitions that this worker registered or looked at itself."""
         self._cancelled: dict[UUID, bool] = {}
         self._exits = AsyncExitStack()
         self._slots: anyio.CapacityLimiter | None = None
@@ -151,8 +154,8 @@ class EcsSubmissions:
                 task = await in_thread(find_task, ecs, request.get("cluster"), str(flow_run.id))
                 if task is None:
                     raise
-            elif registration.says_inactive(exc) and not configuration.task_run_request.get("taskDefinition"):
-                # Somebody deregistered the definition since.
+            elif registration.says_gone(exc) and not configuration.task_run_request.get("taskDefinition"):
+                # Somebody deregistered or deleted the definition since.
                 registration.known_definitions.forget(str(request["taskDefinition"]))
                 request = await self._request(ecs, identity, configuration, logger)
                 task = await start(request, token=client_token(token, request["taskDefinition"]))
@@ -183,7 +186,7 @@ class EcsSubmissions:
             request["networkConfiguration"] = await in_thread(
                 network_configuration,
                 ec2,
-                identity=identity,
+                identity=(self._own, identity),
                 vpc_id=configuration.vpc_id,
                 given=configuration.network_configuration,
             )
@@ -211,7 +214,8 @@ class EcsSubmissions:
         logger: Any,
     ) -> str:
         key = registration.key_of(identity, definition)
-        if known := registration.known_definitions.get(key):
+        known = registration.known_definitions.get(key)
+        if known and known == self._seen.get(key):
             return known
         settings = self._settings
         register = partial(
@@ -219,7 +223,11 @@ class EcsSubmissions:
         )
 
         async def work() -> str:
-            if known := registration.known_definitions.get(key):
+            known = registration.known_definitions.get(key)
+            if known and (
+                known == self._seen.get(key) or await in_thread(registration.still_serves, ecs, known, definition)
+            ):
+                self._seen.keep(key, known)
                 return known
             arn = await aretry(
                 lambda: in_thread(register),
@@ -235,6 +243,7 @@ class EcsSubmissions:
                 ),
             )
             registration.known_definitions.keep(key, arn)
+            self._seen.keep(key, arn)
             logger.info("Using task definition %s.", arn.rpartition("/")[2])
             return arn
 
