@@ -29,6 +29,12 @@ _NO_ANSWER = frozenset(
         "azure.servicebus.exceptions.ServiceBusCommunicationError",
     }
 )
+# Classes that say it all: whoever raises one by hand, as stubs in tests do, gives no response. What HTTP would say.
+_SAID_BY_CLASS: dict[str, tuple[int, str]] = {
+    _CORE + "ResourceExistsError": (409, "ResourceAlreadyExists"),
+    _CORE + "ResourceModifiedError": (412, ""),
+    _CORE + "ResourceNotFoundError": (404, ""),
+}
 # Delays in milliseconds and in seconds: https://learn.microsoft.com/en-us/azure/architecture/best-practices/retry-service-specific
 _DELAYS = (("retry-after-ms", 1000.0), ("x-ms-retry-after-ms", 1000.0))
 # "does not have authorization to perform action 'Microsoft.X/y/write' over scope '/subscriptions/…'"
@@ -102,6 +108,9 @@ def _of_azure(exc: BaseException, names: set[str], modules: set[str]) -> Answer:
         message, action, scope, codes = _of_cosmos(message, names, codes)
     if any(module.startswith("azure.servicebus") for module in modules):
         status, codes = _of_service_bus(names, status, codes)
+    if status is None and response is None and (named := names & _SAID_BY_CLASS.keys()):
+        status, implied = _SAID_BY_CLASS[min(named)]
+        codes |= {implied} - {""}
     is_identity = any(module.startswith("azure.identity") for module in modules) or (
         _CORE + "ClientAuthenticationError" in names and bool(_AADSTS.search(message) or status is None)
     )

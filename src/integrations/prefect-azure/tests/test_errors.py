@@ -174,6 +174,25 @@ def test_what_is_not_azures_stays_as_it_is(exc: Exception) -> None:
     assert not is_transient(exc)
 
 
+@pytest.mark.parametrize(
+    ("raised", "expected", "status"),
+    [
+        (core.ResourceNotFoundError("There is none."), errors.AzureNotFound, 404),
+        (core.ResourceExistsError("There is one."), errors.AzureAlreadyExists, 409),
+        (core.ResourceModifiedError("It is another one."), errors.AzurePreconditionFailed, 412),
+    ],
+    ids=["missing", "there", "changed"],
+)
+def test_a_class_without_a_response_says_enough(
+    raised: core.HttpResponseError, expected: type[errors.AzureError], status: int
+) -> None:
+    """Stubs in users' tests raise them by hand."""
+    with pytest.raises(expected, match="Blob 'x'") as caught, azure_errors("Blob 'x'"):
+        raise raised
+    assert isinstance(caught.value, type(raised))
+    assert caught.value.http_status == status
+
+
 def test_our_own_error_passes_unchanged() -> None:
     error = errors.AzureJobFailed("x")
     with pytest.raises(errors.AzureJobFailed) as caught, azure_errors("y"):

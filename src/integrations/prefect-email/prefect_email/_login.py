@@ -17,6 +17,7 @@ from prefect_email.errors import (
     EmailNotSupported,
 )
 from prefect_integration_kit.redact import Redactor, secrets_in
+from prefect_integration_kit.replaced import is_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,7 @@ def log_in(server: smtplib.SMTP, credentials: EmailServerCredentials, peer: Peer
         EmailTokenError: If there is no token to be had.
         EmailInsecureAuthentication: If a secret would go to the token server unencrypted.
     """
-    if not is_smtp(server) and not uses_oauth2(credentials):
+    if not uses_oauth2(credentials) and (not is_smtp(server) or is_replaced(server, "login", "smtplib")):
         server.login(credentials.username or "", credentials.password.get_secret_value())
         return
     server.ehlo_or_helo_if_needed()

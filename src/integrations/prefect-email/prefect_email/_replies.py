@@ -27,6 +27,7 @@ from prefect_email.errors import (
     EmailTooLarge,
 )
 from prefect_integration_kit.redact import Redactor, secrets_in
+from prefect_integration_kit.replaced import is_replaced
 
 if TYPE_CHECKING:
     from prefect_email.credentials import EmailServerCredentials
@@ -221,5 +222,6 @@ def field_of(credentials: EmailServerCredentials, name: str) -> Any:
 
 
 def is_smtp(server: object) -> bool:
-    """Say whether this is a connection of `smtplib`, and not what replaces it in tests of flows."""
-    return any(kind.__module__ == "smtplib" for kind in type(server).__mro__)
+    """Say whether this is a connection of `smtplib`, and not what replaces it or its sending in tests of flows."""
+    is_connection = any(kind.__module__ == "smtplib" for kind in type(server).__mro__)
+    return is_connection and not any(is_replaced(server, name, "smtplib") for name in ("send_message", "sendmail"))

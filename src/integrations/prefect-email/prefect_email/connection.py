@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect_email import _transaction
 from prefect_email._replies import Peer, field_of, is_smtp
@@ -132,6 +132,7 @@ class EmailConnection:
         )
         self._clock = clock
         self._server: SMTP | None = None
+        self._stand_in: contextlib.AbstractContextManager[Any] | None = None
         self._lock = threading.RLock()
 
     @property
@@ -235,12 +236,21 @@ class EmailConnection:
 
     def _announce(self, mail: OutgoingEmail) -> tuple[SMTP, bytes | None]:
         if self._server is None:
-            self._server = self._credentials.get_server()
+            self._server = self._open()
         server = self._server
-        if not is_smtp(server):  # `get_server` or `smtplib` itself was replaced, as in tests of flows
+        if not is_smtp(server):
             return server, None
         with self._recovering(server):
             return server, _transaction.begin(server, self._peer, mail)
+
+    def _open(self) -> SMTP:
+        server: Any = self._credentials.get_server()
+        if is_smtp(server) or not hasattr(cast("object", type(server)), "__enter__"):
+            return server
+        # `get_server` or `smtplib` itself was replaced, as in tests of flows: what `with` gives is the server.
+        opened = server.__enter__()
+        self._stand_in = server
+        return opened
 
     @contextlib.contextmanager
     def _recovering(self, server: SMTP) -> Generator[None]:
@@ -260,13 +270,16 @@ class EmailConnection:
 
     def _drop(self) -> None:
         server, self._server = self._server, None
-        if server is not None and is_smtp(server):
+        stand_in, self._stand_in = self._stand_in, None
+        if stand_in is not None:
+            stand_in.__exit__(None, None, None)
+        elif server is not None and is_smtp(server):
             server.close()
 
     def _close(self) -> None:
         with self._lock:
             server = self._server
-            if server is not None and is_smtp(server) and server.sock is not None:
+            if self._stand_in is None and server is not None and is_smtp(server) and server.sock is not None:
                 with contextlib.suppress(OSError):
                     server.sock.settimeout(min(_GOODBYE_SECONDS, self._peer.timeout_seconds))
                     server.quit()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -436,4 +437,67 @@ async def test_a_replaced_smtplib_gets_the_message(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(smtplib, "SMTP_SSL", server)
     credentials = EmailServerCredentials(username="me@x.com", password="none")  # pyright: ignore[reportArgumentType]
     message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
-    server.return_value.send_message.assert_called_once_with(message)
+    entered = server.return_value.__enter__.return_value
+    entered.send_message.assert_called_once_with(message)
+    server.return_value.__exit__.assert_called_once_with(None, None, None)
+
+
+async def test_what_replaces_get_server_may_be_a_context_manager(
+    plain: SMTPBackend, credentials_for: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ended = EmailServerCredentials.get_server, list[str]()
+
+    @contextlib.contextmanager
+    def get_server(self: EmailServerCredentials) -> Generator[Any]:
+        with real(self) as server:
+            yield server
+        ended.append("once")
+
+    monkeypatch.setattr(EmailServerCredentials, "get_server", get_server)
+    await email_send_message.fn(email_server_credentials=credentials_for(plain), **{**MAIL, "email_from": "me@x.com"})
+    assert plain.mailbox.only().recipients == ("a@x.com",)
+    assert ended == ["once"]
+
+
+@pytest.mark.parametrize("kind", ["SSL", "STARTTLS"])
+async def test_what_replaces_smtplib_needs_no_more_than_the_documented_calls(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    class Server:
+        def __init__(self, host: str, port: int, context: Any = None) -> None:
+            calls.append((host, port))
+
+        def starttls(self, context: Any = None) -> None:
+            calls.append("starttls")
+
+        def login(self, user: str, password: str) -> None:
+            calls.append((user, password))
+
+        def send_message(self, message: Any) -> None:
+            calls.append(message)
+
+    monkeypatch.setattr(smtplib, "SMTP", Server)
+    monkeypatch.setattr(smtplib, "SMTP_SSL", Server)
+    credentials = EmailServerCredentials(
+        username="me@x.com",
+        password="none",  # pyright: ignore[reportArgumentType]
+        smtp_type=kind,
+    )
+    message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
+    start = [("smtp.gmail.com", 465)] if kind == "SSL" else [("smtp.gmail.com", 587), "starttls"]
+    assert calls == [*start, ("me@x.com", "none"), message]
+
+
+async def test_a_replaced_method_of_smtplib_is_used(
+    starttls: SMTPBackend, credentials_for: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("starttls", "login", "send_message"):
+        monkeypatch.setattr(smtplib.SMTP, name, MagicMock())
+    credentials = credentials_for(starttls)
+    message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
+    smtplib.SMTP.send_message.assert_called_once_with(message)  # pyright: ignore[reportFunctionMemberAccess]
+    smtplib.SMTP.login.assert_called_once_with(starttls.username, starttls.password)  # pyright: ignore[reportFunctionMemberAccess]
+    smtplib.SMTP.starttls.assert_called_once()  # pyright: ignore[reportFunctionMemberAccess]
+    assert not starttls.mailbox.mails

@@ -385,7 +385,8 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
 
         async def look() -> bool | None:
             seen = await self._api.group(name)
-            return True if seen is None or seen.is_ended else None
+            # What stands in for a client does not say that it has ended.
+            return True if seen is None or seen.is_ended or not seen.provisioning_state else None
 
         try:
             await self._until(look, f"The end of container group {name!r}", grace_seconds)
