@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.logs import Log
 
-from .errors import DaskClusterUnavailable, DaskConfigurationError
+from .errors import DaskClusterClassMissing, DaskClusterModuleMissing, DaskClusterUnavailable, DaskConfigurationError
 
 if TYPE_CHECKING:
     from .client import PrefectDaskClient
@@ -29,19 +29,25 @@ def import_cluster_class(name: str) -> Callable[..., Any]:
         name: Such as `dask_cloudprovider.aws.FargateCluster`.
 
     Raises:
-        DaskConfigurationError: If there is none.
+        DaskConfigurationError: If there is none: as `ModuleNotFoundError` or `AttributeError` where Python says so.
     """
     module, _, attribute = name.rpartition(".")
     try:
         found: Any = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError, TypeError) as exc:  # `TypeError`: it begins with a dot
-        raise DaskConfigurationError(
+        raise _class_of(exc)(
             f"`cluster_class` is {name!r}, which cannot be imported: {exc}. Give the full name of a class, such as "
             "'dask_cloudprovider.aws.FargateCluster', and install the package that it is in."
         ) from exc
     if not callable(found):
         raise DaskConfigurationError(f"`cluster_class` is {name!r}, which is neither a class nor a function.")
     return cast("Callable[..., Any]", found)
+
+
+def _class_of(exc: Exception) -> type[DaskConfigurationError]:
+    if isinstance(exc, ImportError):
+        return DaskClusterModuleMissing
+    return DaskClusterClassMissing if isinstance(exc, AttributeError) else DaskConfigurationError
 
 
 def start_cluster(cluster_class: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:

@@ -3,6 +3,8 @@
 ```text
 DaskError
 ├── DaskConfigurationError     options of the task runner that contradict each other (also a ValueError)
+│   ├── DaskClusterModuleMissing   the module of a cluster class is not installed (also a ModuleNotFoundError)
+│   └── DaskClusterClassMissing    the module has no such class (also an AttributeError)
 ├── DaskClusterUnavailable     a cluster could not be started or reached (also a ConnectionError)
 ├── DaskArgumentError          an argument cannot be sent to a worker (also a TypeError)
 └── DaskTaskRunLost            Dask lost a task run: its worker died, or the scheduler did (also a RuntimeError)
@@ -14,6 +16,8 @@ from __future__ import annotations
 
 __all__ = [
     "DaskArgumentError",
+    "DaskClusterClassMissing",
+    "DaskClusterModuleMissing",
     "DaskClusterUnavailable",
     "DaskConfigurationError",
     "DaskError",
@@ -28,6 +32,14 @@ class DaskError(Exception):
 
 class DaskConfigurationError(DaskError, ValueError):
     """Options of the task runner that contradict each other, or that cannot work."""
+
+
+class DaskClusterModuleMissing(DaskConfigurationError, ModuleNotFoundError):
+    """The module of a `cluster_class` that is given by its name cannot be imported."""
+
+
+class DaskClusterClassMissing(DaskConfigurationError, AttributeError):
+    """The module of a `cluster_class` that is given by its name has no such class."""
 
 
 class DaskClusterUnavailable(DaskError, ConnectionError):

@@ -11,6 +11,8 @@ from prefect_dask import errors
     ("cls", "base"),
     [
         (errors.DaskConfigurationError, ValueError),
+        (errors.DaskClusterModuleMissing, ModuleNotFoundError),
+        (errors.DaskClusterClassMissing, AttributeError),
         (errors.DaskClusterUnavailable, ConnectionError),
         (errors.DaskArgumentError, TypeError),
         (errors.DaskTaskRunLost, RuntimeError),

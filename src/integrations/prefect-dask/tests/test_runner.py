@@ -58,6 +58,18 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: 
         DaskTaskRunner(**options)
 
 
+@pytest.mark.parametrize(
+    ("cluster_class", "error"),
+    [("no.such.Cluster", ImportError), ("distributed.NoSuchCluster", AttributeError)],
+    ids=["module", "class"],
+)
+def test_a_class_that_is_not_there_is_an_error_of_imports_too(cluster_class: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="cannot be imported") as caught:
+        DaskTaskRunner(cluster_class=cluster_class)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+
+
 def test_a_cluster_that_does_not_start_is_named(prefect_harness: None) -> None:
     def start() -> Any:
         raise RuntimeError("no quota")

@@ -239,5 +239,7 @@ async def test_a_client_of_the_callers_own_is_used(kind: str, monkeypatch: pytes
     else:
         monkeypatch.setattr(docker, "from_env", lambda: client)
     assert await create_docker_container.fn("alpine", docker_host=host) is client.containers.create.return_value
-    client.containers.create.assert_called_once_with("alpine", None)
+    client.containers.create.assert_called_once_with(
+        image="alpine", command=None, name=None, detach=None, entrypoint=None, environment=None
+    )
     assert await get_docker_container_logs.fn("c157", docker_host=host) == "hello"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import docker
 import pytest
@@ -503,3 +504,44 @@ class TestPullTask:
     async def test_an_argument_that_pull_does_not_take_is_refused_by_name(self, engine: Any) -> None:
         with pytest.raises(DockerInvalidRequest, match="unknown argument plattform"):
             await pull_docker_image.fn("busybox", plattform="linux/arm64")
+
+
+@pytest.mark.parametrize("all_tags", [False, True], ids=["one", "all-tags"])
+async def test_a_client_of_the_callers_own_pulls_by_its_own_method(all_tags: bool) -> None:
+    client = MagicMock()
+    client.__enter__.return_value = client
+    pulled = await pull_docker_image.fn(
+        "shop/orders",
+        tag="dev",
+        platform="linux/amd64",
+        all_tags=all_tags,
+        docker_host=MagicMock(spec=DockerHost, **{"get_client.return_value": client}),
+        docker_registry_credentials=DockerRegistryCredentials(username="ann", password="pw", registry_url="docker.io"),
+    )
+    assert pulled is client.images.pull.return_value
+    client.images.pull.assert_called_once_with(
+        repository="shop/orders", tag="dev", platform="linux/amd64", all_tags=all_tags
+    )
+    client.login.assert_called_once_with(username="ann", password="pw", registry="docker.io", reauth=True)
+
+
+def test_a_method_of_the_sdk_that_is_patched_pulls_in_sync_flows_too(
+    prefect_harness: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, calls = object(), list[dict[str, Any]]()
+    monkeypatch.setattr(
+        docker.models.images.ImageCollection, "pull", lambda self, **options: calls.append(options) or image
+    )
+    client = MagicMock()
+    client.images = docker.models.images.ImageCollection(client=client)
+
+    @flow
+    def pulls_by_a_patched_method() -> bool:
+        host = MagicMock(spec=DockerHost, **{"get_client.return_value": client})
+        client.__enter__.return_value = client
+        credentials = DockerRegistryCredentials(username="ann", password="pw", registry_url="docker.io")
+        pulled: Any = pull_docker_image("alpine", docker_host=host, docker_registry_credentials=credentials)
+        return pulled is image
+
+    assert pulls_by_a_patched_method()
+    assert calls == [{"repository": "alpine", "tag": None, "platform": None, "all_tags": False}]

@@ -43,7 +43,7 @@ async def read_text(core: Any, pod_name: str, container: str | None, namespace: 
         response = await core.read_namespaced_pod_log(
             name=pod_name, namespace=namespace, **{**options, "_preload_content": False}
         )
-        if isinstance(response, str):  # a client of the caller's own, which reads answers itself
+        if not _is_answer(response):  # a client of the caller's own, which reads answers itself
             return response
         await _check(response)
         return (await response.read()).decode("utf-8", "replace")
@@ -125,6 +125,11 @@ class LogFollower:
             self._is_text = True
             for line in response.splitlines():
                 yield line
+            return
+        if not _is_answer(response):
+            self._is_text = True
+            async for line in response.content:
+                yield (line.decode("utf-8", "replace") if isinstance(line, bytes) else line).rstrip("\r\n")
             return
         seen, first_second = Counter(self._seen), self._since
         try:
@@ -247,9 +252,14 @@ async def _split(response: Any) -> AsyncGenerator[str, None]:
         yield rest.decode("utf-8", "replace")
 
 
+def _is_answer(response: Any) -> bool:
+    """Whether it is an answer of the server, and not what a stand-in for the SDK gives."""
+    return isinstance(getattr(response, "status", None), int)
+
+
 async def _check(response: Any) -> None:
     """Raise what the SDK would, had it read the answer itself."""
-    if isinstance(response, str) or response.status < 400:
+    if not _is_answer(response) or response.status < 400:
         return
     from kubernetes_asyncio.client.exceptions import ApiException
     from kubernetes_asyncio.client.rest import RESTResponse

@@ -35,7 +35,16 @@ from prefect_integration_kit.sdk_errors import TranslatedError
 
 
 class KubernetesError(TranslatedError):
-    """A request to a Kubernetes cluster failed; `subject` says what it was about: `Job 'load' in namespace 'data'`."""
+    """A request to a Kubernetes cluster failed.
+
+    Args:
+        message: What `str` says: the thing, what is wrong, and the remedy.
+        subject: What the request was about: `Job 'load' in namespace 'data'`.
+    """
+
+    # A stub raises a class without a message: `AsyncMock(side_effect=KubernetesJobTimeoutError)`.
+    def __init__(self, message: str = "", *, subject: str = "") -> None:
+        super().__init__(message, subject=subject)
 
 
 class KubernetesNotFound(KubernetesError, LookupError):

@@ -161,3 +161,29 @@ def test_the_published_errors_are_the_sdks_and_pythons() -> None:
     ):
         assert issubclass(cls, OpenApiException)
     assert isinstance(translate(answer(404, "gone"), SUBJECT), exceptions.KubernetesResourceNotFoundError)
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        exceptions.KubernetesJobDefinitionError,
+        exceptions.KubernetesJobFailedError,
+        exceptions.KubernetesJobTimeoutError,
+        exceptions.KubernetesResourceNotFoundError,
+    ],
+    ids=lambda cls: cls.__name__,
+)
+def test_a_stub_may_raise_the_class_alone(cls: type[Exception]) -> None:
+    with pytest.raises(cls) as caught:
+        raise cls
+    assert str(caught.value) == ""
+
+
+def test_a_stub_may_make_the_published_error_as_the_sdks_is_made() -> None:
+    for error in (
+        exceptions.KubernetesResourceNotFoundError(404, "No such job"),
+        exceptions.KubernetesResourceNotFoundError(status=404, reason="No such job"),
+    ):
+        again: Any = pickle.loads(pickle.dumps(error))
+        assert (again.status, again.reason) == (404, "No such job")
+        assert str(error) == str(again) == str(ApiException(404, "No such job"))

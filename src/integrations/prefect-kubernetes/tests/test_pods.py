@@ -324,3 +324,23 @@ async def test_a_client_of_the_callers_own_may_give_the_log_as_text(monkeypatch:
     lines: list[str] = []
     await read_namespaced_pod_log.fn(KubernetesCredentials(), "greeter", "main", print_func=lines.append)
     assert lines == ["one", "two"]
+
+
+async def test_answers_of_a_stub_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        for line in (b"one\n", b"two\n"):
+            yield line
+
+    core = AsyncMock()
+
+    @asynccontextmanager
+    async def own_client(self: KubernetesCredentials, client_type: str) -> AsyncIterator[AsyncMock]:
+        yield core
+
+    monkeypatch.setattr(KubernetesCredentials, "get_client", own_client)
+    answer = core.read_namespaced_pod_log.return_value
+    assert await read_namespaced_pod_log.fn(KubernetesCredentials(), "greeter", "main") is answer
+    answer.content = content()
+    lines: list[str] = []
+    await read_namespaced_pod_log.fn(KubernetesCredentials(), "greeter", "main", print_func=lines.append)
+    assert lines == ["one", "two"]

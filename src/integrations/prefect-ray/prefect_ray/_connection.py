@@ -109,13 +109,20 @@ def _init(address: str | None, options: dict[str, Any], *, is_temporary: bool) -
         what = "Ray did not start on this machine" if is_temporary else f"No Ray cluster answers at {address!r}"
         if "ersion mismatch" in str(exc):
             what = f"The Ray cluster at {address!r} has other versions than this process"
-        elif isinstance(exc, ValueError) and not is_temporary:
-            raise RayConfigurationError(f"Ray refuses `init_kwargs` for the cluster at {address!r}: {exc}") from exc
+        elif _is_about_options(exc, options) or (isinstance(exc, ValueError) and not is_temporary):
+            where = "" if is_temporary else f" for the cluster at {address!r}"
+            raise RayConfigurationError(f"Ray refuses `init_kwargs`{where}: {exc}") from exc
         raise RayClusterUnavailable(f"{what}: {' '.join(str(exc).split())}") from exc
     if isinstance(getattr(context, "dashboard_url", None), str) and context.dashboard_url:
         from prefect.logging.loggers import get_logger
 
         get_logger("task_runner.ray").info("The Ray dashboard is available at http://%s", context.dashboard_url)
+
+
+def _is_about_options(exc: Exception, options: dict[str, Any]) -> bool:
+    """Whether Ray has refused an option, rather than failed to start: it has no class of its own for that."""
+    unknown = isinstance(exc, RuntimeError) and str(exc).startswith("Unknown keyword argument")
+    return unknown or (bool(options) and isinstance(exc, ValueError | AssertionError))
 
 
 def _is_alone() -> bool:

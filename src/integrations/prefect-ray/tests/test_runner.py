@@ -68,6 +68,22 @@ assert not ray.is_initialized()
     assert "No Ray cluster answers at '127.0.0.1:" in done.stdout
 
 
+@pytest.mark.parametrize("options", ["num_cpu=2", "num_cpus=-1", "resources={'CPU': 1}"])
+def test_options_that_ray_refuses_are_told_from_a_ray_that_does_not_start(options: str) -> None:
+    code = f"""
+from prefect_ray import RayTaskRunner
+from prefect_ray.errors import RayConfigurationError
+import ray
+try:
+    RayTaskRunner(init_kwargs=dict(include_dashboard=False, {options})).__enter__()
+except RayConfigurationError as exc:
+    print(exc)
+assert not ray.is_initialized()
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "Ray refuses `init_kwargs`: " in done.stdout
+
+
 def test_two_addresses_are_refused() -> None:
     with pytest.raises(RayConfigurationError, match="Give one of them"):
         RayTaskRunner(address="auto", init_kwargs={"address": "local"})
