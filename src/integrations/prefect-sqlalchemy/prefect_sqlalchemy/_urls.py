@@ -11,6 +11,7 @@ from sqlalchemy import exc as sa
 from sqlalchemy.engine.url import URL, make_url
 
 from prefect_integration_kit.redact import MASK
+from prefect_integration_kit.sdk_errors import combined
 
 from .credentials import AsyncDriver, ConnectionComponents, SyncDriver
 from .errors import DatabaseDriverMismatch, DatabaseDriverMissing, DatabaseUrlUnsupported
@@ -59,7 +60,8 @@ def read_url(text: str) -> URL:
         return make_url(text)
     except (sa.ArgumentError, ValueError, TypeError):
         pass
-    raise DatabaseUrlUnsupported(f"connection_info is not a database URL. {DatabaseUrlUnsupported.remedy}")
+    error = combined(DatabaseUrlUnsupported, sa.ArgumentError)
+    raise error(f"connection_info is not a database URL. {DatabaseUrlUnsupported.remedy}")
 
 
 def url_of_components(components: ConnectionComponents) -> URL:
@@ -84,7 +86,8 @@ def url_of_components(components: ConnectionComponents) -> URL:
             query=components.query or {},
         )
     except (sa.ArgumentError, TypeError) as exc:
-        raise DatabaseUrlUnsupported(f"The connection components make no URL: {exc}.") from None
+        error = combined(DatabaseUrlUnsupported, sa.ArgumentError)
+        raise error(f"The connection components make no URL: {exc}.") from None
 
 
 def url_of(connection_info: ConnectionComponents | str) -> URL:
@@ -114,7 +117,7 @@ def is_async(url: URL) -> bool | None:
         dialect = url.get_dialect()
         return None if dialect.driver == "psycopg" else bool(getattr(dialect, "is_async", False))
     except (sa.NoSuchModuleError, ValueError):  # the latter of two `+` in a name
-        raise DatabaseUrlUnsupported(
+        raise combined(DatabaseUrlUnsupported, sa.NoSuchModuleError)(
             f"SQLAlchemy has no dialect {name!r}. {DatabaseUrlUnsupported.remedy}", subject=shown(url)
         ) from None
     except ImportError:

@@ -159,14 +159,17 @@ def test_text_that_is_no_url_is_told_without_repeating_it(kind, url):
     with pytest.raises(ValueError, match="not a database URL") as caught:
         kind(connection_info=url)
     assert "pw" not in str(caught.value)
-    with pytest.raises(DatabaseUrlUnsupported, match="not a database URL"):
+    with pytest.raises(DatabaseUrlUnsupported, match="not a database URL") as caught:
         check_make_url(url)
+    assert isinstance(caught.value, sqlalchemy.exc.ArgumentError)
 
 
 @pytest.mark.parametrize("kind", [SqlAlchemyConnector, AsyncSqlAlchemyConnector])
 def test_a_dialect_that_is_not_known_is_told(kind):
-    with pytest.raises(DatabaseUrlUnsupported, match="no dialect 'nosuch\\+driver'"):
+    with pytest.raises(DatabaseUrlUnsupported, match="no dialect 'nosuch\\+driver'") as caught:
         kind(connection_info="nosuch+driver://h/d")
+    assert isinstance(caught.value, sqlalchemy.exc.NoSuchModuleError)
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
 
 
 @pytest.mark.parametrize("driver", list(AsyncDriver), ids=lambda driver: driver.name)
