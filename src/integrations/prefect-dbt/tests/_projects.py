@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 import functools
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
 
 from prefect_integration_tests.backends.dbt_projects import DbtProject, installed_release, parse_once
 from prefect_integration_tests.harness import cache_folder
@@ -73,6 +76,12 @@ def _parsed() -> DbtProject:
     parse_once(project, _CACHE)
     return project
 
+
+_HAS_FORKS = sys.platform == "linux" and installed_release("duckdb") >= (2, 0)
+needs_forks = pytest.mark.skipif(
+    not _HAS_FORKS, reason="forks are made on Linux, and DuckDB before 2 starts a thread when it is imported"
+)
+"""On tests of projects on DuckDB whose dbt runs in a fork of a process that has imported it."""
 
 EVENTS = """\
 {{ config(materialized='table', event_time='moment') }}

@@ -16,6 +16,7 @@ from dbt.config.renderer import ProfileRenderer
 
 from prefect_dbt import BigQueryTargetConfigs, DbtCliProfile, PostgresTargetConfigs, SnowflakeTargetConfigs
 from prefect_gcp import GcpCredentials
+from prefect_integration_tests.backends.dbt_projects import installed_release
 from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
@@ -164,6 +165,7 @@ def test_snowflake_by_browser_and_by_second_factor() -> None:
     assert read.auth_args()["authenticator"] == "username_password_mfa"
 
 
+@pytest.mark.skipif(installed_release("dbt-snowflake") < (1, 12), reason="older ones want a user")
 def test_snowflake_by_workload_identity() -> None:
     target = snowflake(user=None, authenticator="workload_identity", workload_identity_provider="aws")
     read = as_dbt_reads_it(target).auth_args()
@@ -226,6 +228,7 @@ def test_bigquery_by_what_the_environment_has(monkeypatch: pytest.MonkeyPatch) -
     assert (str(read.method), read.database, read.keyfile_json, read.token) == ("oauth", "acme", None, None)
 
 
+@pytest.mark.skipif(installed_release("dbt-bigquery") < (1, 10), reason="older ones have one address")
 def test_bigquery_as_another_service_account(key_info: dict[str, Any]) -> None:
     target = bigquery(
         service_account_info=key_info,

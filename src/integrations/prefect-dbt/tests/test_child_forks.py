@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,9 @@ from prefect_dbt._dbt.child.nodes import plain
 from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends.dbt_projects import DbtProject
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux"),
-    pytest.mark.skipif(
-        int(version("duckdb").split(".")[0]) < 2,
-        reason="DuckDB before 2 starts a thread when it is imported, so children of projects on it are no forks",
-    ),
-]
+from ._projects import needs_forks
+
+pytestmark = needs_forks
 
 _PREFIX = "PREFECT_INTEGRATIONS_DBT_FORK_SERVER_"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,8 @@ from prefect_dbt.core._tracker import NodeTaskTracker
 from prefect_dbt.core.runner import PrefectDbtRunner, execute_dbt_node
 from prefect_dbt.core.settings import PrefectDbtSettings
 from prefect_dbt.errors import DbtProfileError, DbtRunFailed, DbtStateError
+
+from ._projects import needs_forks
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.dbt_projects import DbtProject
@@ -350,7 +351,7 @@ def test_in_an_async_flow_the_sync_form_ends_and_is_recorded(prefect_harness: No
     assert any(record.getMessage() == "Finished in state Completed()" for record in records)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux")
+@needs_forks
 def test_a_process_that_invokes_dbt_once_keeps_none_to_fork_from(
     dbt_project: DbtProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from prefect_integration_tests.clock import FakeClock
 
 METADATA = {
     "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
-    "dbt_version": "1.8.0",
+    "dbt_version": "1.8.99",
     "generated_at": "2026-01-01T10:00:00.123456Z",
     "invocation_id": "11111111-2222-3333-4444-555555555555",
 }
@@ -271,8 +271,8 @@ def test_another_release_with_the_same_schema_is_told_and_used(
 ) -> None:
     write_target(tmp_path / "state")
     with caplog.at_level(logging.INFO), fetch_state(tmp_path / "state") as folder:
-        assert check_manifest(folder / "manifest.json") == "1.8.0"
-    assert "was written by dbt 1.8.0" in caplog.text
+        assert check_manifest(folder / "manifest.json") == "1.8.99"
+    assert "was written by dbt 1.8.99" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"metadata": {', "<Error>AccessDenied</Error>"], ids=range(4))

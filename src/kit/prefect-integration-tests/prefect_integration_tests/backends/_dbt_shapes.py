@@ -90,9 +90,9 @@ def _tests(i: int, tests: int) -> list[str]:
     return [kind for kind, number in (("not_null", 2 * i), ("unique", 2 * i + 1)) if number < tests]
 
 
-def installed_release() -> tuple[int, int]:
-    """Major and minor number of the installed dbt."""
-    major, minor = version("dbt-core").split(".")[:2]
+def installed_release(distribution: str = "dbt-core") -> tuple[int, int]:
+    """Major and minor number of the installed dbt, or of another distribution, such as an adapter's."""
+    major, minor = version(distribution).split(".")[:2]
     return int(major), int(minor)
 
 
