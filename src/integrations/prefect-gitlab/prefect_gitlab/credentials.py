@@ -164,7 +164,8 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
         Without a token it sees what is public.
 
         Returns:
-            A [client](https://python-gitlab.readthedocs.io/en/stable/api-usage.html) with `url` and the token set.
+            A [client](https://python-gitlab.readthedocs.io/en/stable/api-usage.html) with `url` and the token set. The
+            first look at its `user` asks GitLab whose token it is.
 
         Raises:
             ValueError: If the token is a deploy token, which the API does not take, or `ca_bundle` is no certificate.
@@ -177,11 +178,11 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
             print(client.projects.get("shop/etl").default_branch)
             ```
         """
-        from gitlab import Gitlab  # heavy: imported when needed
-
         from prefect_integration_kit.requests_sessions import requests_session
 
-        return Gitlab(
+        from ._client import build_client  # heavy: imported when needed
+
+        return build_client(
             url=self._server(),
             ssl_verify=self.verify,
             session=requests_session(self.ca_bundle, verify=self.verify),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from gitlab.exceptions import GitlabAuthenticationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,9 +95,28 @@ class TestClient:
         project = gitlab_api.project("shop/etl")
         client = GitLabCredentials(token="secret", token_type=kind, url=gitlab_api.endpoint).get_client()
         assert client.projects.get("shop/etl").id == project.id
-        client.auth()
         assert client.user is not None
         assert client.user.username == "ada"
+
+    def test_who_asks_is_looked_up_once_and_only_if_somebody_wants_to_know(self, gitlab_api: GitLabApi) -> None:
+        gitlab_api.token("secret")
+        client = GitLabCredentials(token="secret", url=gitlab_api.endpoint).get_client()
+        assert not gitlab_api.calls
+        copied = pickle.loads(pickle.dumps(client))
+        assert [each.user.username for each in (client, client, copied)] == ["ada", "ada", "ada"]
+        assert len(gitlab_api.calls) == 2
+        assert GitLabCredentials(url=gitlab_api.endpoint).get_client().user is None
+        assert GitLabCredentials(token="j", token_type="job", url=gitlab_api.endpoint).get_client().user is None
+        unknown = GitLabCredentials(token="other", url=gitlab_api.endpoint).get_client()
+        with pytest.raises(GitlabAuthenticationError):
+            _ = unknown.user
+
+    def test_what_a_test_puts_in_the_place_of_the_sdk_logs_in_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = Mock()
+        monkeypatch.setattr("gitlab.Gitlab", made)
+        assert GitLabCredentials(token="secret").get_client() is made.return_value
+        assert made.call_args.kwargs["private_token"] == "secret"
+        made.return_value.auth.assert_called_once_with()
 
     def test_the_prefix_of_a_token_is_not_sent_to_the_api(self, gitlab_api: GitLabApi) -> None:
         gitlab_api.token("glpat-1")
