@@ -100,9 +100,6 @@ def open_engine(docker_host: DockerHost | None = None, *, timeout_seconds: float
 def engine_for_task(docker_host: DockerHost | None, *, timeout_seconds: float | None = None) -> DockerClient:
     """Get the client for a task: that of whoever replaces how clients are made, else as `open_engine`.
 
-    A subclass or a stand-in of `DockerHost` may have a `get_client` of its own, and tests of flows replace
-    `docker.from_env`.
-
     Args:
         docker_host: As for `open_engine`.
         timeout_seconds: As for `open_engine`.
@@ -110,13 +107,26 @@ def engine_for_task(docker_host: DockerHost | None, *, timeout_seconds: float | 
     Raises:
         DockerError: As `open_engine`.
     """
+    own = own_client(docker_host)
+    return open_engine(docker_host, timeout_seconds=timeout_seconds) if own is None else own
+
+
+def own_client(docker_host: DockerHost | None) -> Any:
+    """Get the client of whoever replaces how clients are made; `None` where nobody does.
+
+    A subclass or a stand-in of `DockerHost` may have a `get_client` of its own, and tests of flows replace
+    `docker.from_env`.
+
+    Args:
+        docker_host: The engine's block.
+    """
     if docker_host is not None and is_replaced(docker_host, "get_client", f"{__package__}.host"):
         client: Any = docker_host.get_client()
         return client.__enter__() if hasattr(client, "__enter__") else client
     sdk: Any = sys.modules.get("docker")
     if docker_host is None and is_replaced(sdk, "from_env", "docker.client"):
         return sdk.from_env()
-    return open_engine(docker_host, timeout_seconds=timeout_seconds)
+    return None
 
 
 def connect(docker_host: DockerHost | None = None, *, timeout_seconds: float | None = None) -> EngineClient:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prefect_integration_kit.dispatch import async_task, run_coro_as_sync, run_sync_in_worker_thread
+from prefect_integration_kit.dispatch import async_task, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
-from prefect_integration_kit.replaced import is_replaced
 
 from ._engine import engine_for_task
-from ._pulls import pull_all_tags, pull_image
+from ._pulls import log_in, pull_all_tags, pull_image, pulls_itself
 from ._references import parse_image
 from .credentials import DockerRegistryCredentials
 from .errors import DockerInvalidRequest, docker_errors
@@ -42,10 +41,9 @@ def _pull_docker_image(
         "auth_config": auth_config,
     }
     client = engine_for_task(docker_host)
-    if is_replaced(getattr(client, "images", None), "pull", "docker.models.images"):
+    if pulls_itself(client):
         given = {"auth_config": auth_config} if auth_config else {}
-        if docker_registry_credentials is not None:
-            run_coro_as_sync(docker_registry_credentials.login(client=client))
+        log_in(client, docker_registry_credentials)
         with docker_errors(f"Image {reference.text!r}"):
             return client.images.pull(repository=repository, tag=tag, platform=platform, all_tags=all_tags, **given)
     return pull_all_tags(client, reference, **options) if all_tags else pull_image(client, reference, **options)

@@ -188,13 +188,25 @@ class Engines:
         Raises:
             DockerUnavailable: If none answers.
         """
-        from .._engine import open_engine
+        from .._engine import open_engine, own_client
         from .wire import open_wire
 
+        own = await self.threads.call(lambda: own_client(docker_host))
+        if own is not None:
+            return self._of_stand_in(own)
         client = await self.threads.call(lambda: open_engine(docker_host))
         engine = self._engines.get(id(client))
         if engine is None or engine.client is not client:
             engine = self._engines[id(client)] = Engine(client, self.threads, open_wire(client))
+        return engine
+
+    def _of_stand_in(self, client: Any) -> Engine:
+        from .stand_in import StandInClient
+
+        engine = self._engines.get(id(client))
+        if engine is None or getattr(engine.client, "original", None) is not client:
+            played = cast("EngineClient", StandInClient(client))
+            engine = self._engines[id(client)] = Engine(played, self.threads, None)
         return engine
 
     async def open_recorded(self, identifier: ContainerIdentifier, docker_host: DockerHost | None) -> Engine:
