@@ -118,7 +118,9 @@ def test_too_much_memory_and_too_much_on_disk_end_a_pod(pods: Pods):
     script = f"dd if=/dev/zero of=/disk/file bs=1M count=4; {FOREVER}"
     pods.start("untidy", script, mounts=[{"name": "disk", "mountPath": "/disk"}], volumes=[volume])
     container = pods.wait("hungry", "Failed")["status"]["containerStatuses"][0]
-    assert container["state"]["terminated"]["reason"] == "OOMKilled"
+    ended = container["state"]["terminated"]
+    # Docker misses the kernel's message now and then, and says no reason.
+    assert ended["reason"] == "OOMKilled" or (ended["reason"], ended["exitCode"]) == ("Error", 137)
     assert pods.wait("untidy", "Failed")["status"]["reason"] == "Evicted"
 
 
