@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -120,7 +122,8 @@ class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
                         return False
                     if not _wait(future, left):
                         watch.look()
-                outcome = self._series.fetch(self) if self._series is not None else future.result()
+                series = self._series
+                outcome = watch.gather([future])[0] if series is None else series.fetch(self, watch.gather)
             except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Dask's
                 self.lose(exc)
             except BaseException as exc:
@@ -152,6 +155,24 @@ def _scheduler_of(future: distributed.Future[Any]) -> str:
     return str(getattr(scheduler, "address", None) or getattr(future.client, "_start_arg", None) or "unknown address")
 
 
+async def _begun(fetching: Awaitable[Any]) -> asyncio.Task[tuple[Any, BaseException | None]]:
+    """Begin to fetch, and go on for a while."""
+
+    async def fetch() -> tuple[Any, BaseException | None]:
+        try:
+            return await fetching, None
+        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for; as a task's it would change
+            return None, exc
+
+    task = asyncio.ensure_future(fetch())
+    await _looked_at(task)
+    return task
+
+
+async def _looked_at(task: asyncio.Task[Any]) -> None:
+    await asyncio.wait([task], timeout=_LOOK_SECONDS)
+
+
 class _WorkerWatch:
     """Notices that a cluster has no workers, and gives up after a time."""
 
@@ -159,7 +180,38 @@ class _WorkerWatch:
         self._client = client
         self._since: float | None = None
 
+    def gather(self, futures: list[distributed.Future[Any]]) -> list[Any]:
+        """Fetch results that are there; one whose worker dies meanwhile is made again, if there is another worker.
+
+        Args:
+            futures: Of this client.
+
+        Raises:
+            DaskTaskRunLost: If there are no workers for too long.
+            Exception: What Dask raises.
+        """
+        client = self._client
+        task: asyncio.Task[tuple[Any, BaseException | None]] = client.sync(
+            _begun, client.gather(futures, asynchronous=True)
+        )
+        try:
+            while not task.done():
+                self.look()
+                client.sync(_looked_at, task)
+        finally:
+            if not task.done():
+                client.loop.add_callback(task.cancel)
+        results, exc = task.result()
+        if exc is not None:
+            raise exc
+        return results
+
     def look(self) -> None:
+        """Look whether there are workers.
+
+        Raises:
+            DaskTaskRunLost: If there are none for too long, or the client is closed.
+        """
         from .settings import DaskSettings
 
         if self._client.status in ("closed", "closing"):

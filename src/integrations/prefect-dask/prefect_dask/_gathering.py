@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
@@ -37,25 +38,23 @@ class Series:
         """Add a task run; the order is that of submission."""
         self._members.append(ref(future))
 
-    def fetch(self, future: PrefectDaskFuture[Any]) -> Any:
+    def fetch(self, future: PrefectDaskFuture[Any], gather: Callable[[list[Future[Any]]], list[Any]]) -> Any:
         """Fetch what a finished task run has returned, and perhaps that of others, which they are given.
 
         Args:
             future: Of a task run that has ended.
+            gather: Fetches the results of some.
         """
         with self._lock:
             others = self._others(future) if self._is_small else []
-            client: Any = future.wrapped_future.client
-            outcomes: Any
             wrapped: list[Future[Any]] = [future.wrapped_future, *(other.wrapped_future for other in others)]
-            if others:
-                try:
-                    outcomes = client.gather(wrapped)
-                except BaseException:  # noqa: BLE001 - one of them is lost; each is asked for by itself then
-                    outcomes = [future.wrapped_future.result()]
-                    others = []
-            else:
-                outcomes = [future.wrapped_future.result()]
+            try:
+                outcomes = gather(wrapped)
+            except BaseException:
+                if not others:
+                    raise
+                outcomes = gather(wrapped[:1])  # one of them is lost; each is asked for by itself then
+                others = []
             for other, outcome in zip(others, outcomes[1:], strict=True):
                 other.take(outcome)
             self._is_small = _size(outcomes[0]) <= _SMALL_BYTES

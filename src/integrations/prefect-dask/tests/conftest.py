@@ -117,8 +117,10 @@ def killable_processes(prefect_harness: None) -> Iterator[KillableCluster]:
 
 
 @pytest.fixture
-def killable_cluster(killable_processes: KillableCluster) -> KillableCluster:
-    """A scheduler, and two workers that tests may kill."""
+def killable_cluster(killable_processes: KillableCluster) -> Iterator[KillableCluster]:
+    """A scheduler, and two idle workers that tests may kill."""
     killable_processes.scheduler.allowed_failures = 3
     killable_processes.need(2)
-    return killable_processes
+    yield killable_processes
+    if busy := {each.address for each in killable_processes.scheduler.workers.values() if each.processing}:
+        killable_processes.kill(busy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -304,6 +305,26 @@ def test_a_lost_scheduler_ends_the_flow(eventually: Eventually, seen: Any, tmp_p
         with pytest.raises(DaskTaskRunLost, match="scheduler"):
             lonely()
         assert time.monotonic() - began < 30
+
+
+def test_a_result_whose_last_worker_dies_while_it_is_fetched_is_given_up(
+    eventually: Eventually, seen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_DASK_NO_WORKER_TIMEOUT_SECONDS", "1")
+    with DaskCluster.start(workers=1) as cluster:
+
+        @flow(task_runner=DaskTaskRunner(address=cluster.address))
+        def fetched() -> None:
+            future = large.submit(tmp_path / "notes")
+            eventually(lambda: is_finished(future))
+            (pid,) = map(int, lines(tmp_path / "notes"))
+            os.kill(pid, signal.SIGSTOP)  # the fetch begins, and does not end
+            death = threading.Timer(1, os.kill, [pid, signal.SIGKILL])
+            death.start()
+            future.result()
+
+        with pytest.raises(DaskTaskRunLost, match="no worker"):
+            fetched()
 
 
 def test_a_cluster_without_workers_is_given_up(
