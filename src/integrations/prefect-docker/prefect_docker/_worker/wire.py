@@ -47,6 +47,20 @@ class Wire:
         """Close all connections."""
         await self._client.aclose()
 
+    async def inspect(self, container_id: str) -> dict[str, Any]:
+        """Ask how a container is.
+
+        Raises:
+            WireError: If the engine refuses; with status 404 when it has no such container.
+            httpx.TransportError: If the connection breaks.
+        """
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        answer = await self._client.get(f"{self._prefix}/containers/{container_id}/json", timeout=timeout)
+        if answer.status_code != 200:
+            raise WireError(answer.status_code, _message_of(answer.content))
+        document: dict[str, Any] = answer.json()
+        return document
+
     async def stop(self, container_id: str, grace_seconds: int) -> None:
         """Ask for a container to stop, and wait until it has.
 
