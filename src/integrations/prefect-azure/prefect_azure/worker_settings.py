@@ -38,10 +38,11 @@ class ContainerInstanceWorkerSettings(AzureWorkerSettings):
         "until the image is pulled and the containers run.",
     )
     max_inspections: int = Field(
-        default=32,
+        default=80,
         ge=1,
         description="How many container groups are read by themselves at each look, where the list does not say how "
-        "their containers are. Azure allows 25 reads a second for each subscription and identity.",
+        "their containers are: those whose runs have reported their end, and of the others those that were not read "
+        "for longest. Azure allows 25 reads a second for each subscription and identity.",
     )
     delete_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Seconds that a container group which is being deleted is waited for."

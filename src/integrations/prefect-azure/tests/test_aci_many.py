@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,6 +24,7 @@ from ._aci import GROUP, configured, credentials_for
 COUNT = 200
 THREADS = "AnyIO worker thread"
 """Name of the threads that calls to Azure are made in. Those of the local server have other names."""
+POOL_TAG, RUN_TAG = "prefect-io-work-pool-id", "prefect-io-flow-run-id"
 POOL_ID = "11111111-2222-3333-4444-555555555555"
 
 
@@ -39,7 +42,7 @@ def names(empty_azure_api: AzureApi) -> list[str]:
     for name in names:
         body = {
             "location": "eastus",
-            "tags": {"prefect-io-work-pool-id": POOL_ID},
+            "tags": {POOL_TAG: POOL_ID},
             "properties": {
                 "osType": "Linux",
                 "restartPolicy": "Never",
@@ -102,6 +105,31 @@ async def test_all_who_wait_for_a_start_share_one_list(empty_azure_api: AzureApi
     groups = ContainerGroups(configuration, settings=ContainerInstanceWorkerSettings())
     await asyncio.gather(*(groups._listing.groups() for _ in range(50)))
     assert len(api.calls) == 1
+
+
+async def test_groups_whose_runs_have_reported_their_end_are_read_first(
+    empty_azure_api: AzureApi, names: list[str]
+) -> None:
+    api = empty_azure_api
+    await until(lambda: api.play.running == COUNT, "all containers")
+    client = api.container_instance_client().container_groups
+    runs = {names[-1]: uuid4(), names[-2]: uuid4()}
+    for name, run_id in runs.items():
+        client.update(GROUP, name, {"tags": {POOL_TAG: POOL_ID, RUN_TAG: str(run_id)}})
+
+    async def reported(flow_run_ids: Collection[UUID]) -> set[UUID]:
+        return set(flow_run_ids) & set(runs.values())
+
+    groups = ContainerGroups(
+        configured(aci_credentials=credentials_for(api), task_watch_poll_interval=0.2),
+        settings=ContainerInstanceWorkerSettings(max_inspections=2),
+        work_pool_id=POOL_ID,
+        reported=reported,
+    )
+    for _ in range(3):
+        # What has no details is read by itself.
+        read = [seen.identifier async for seen in groups.list_jobs() if not seen.has_details]
+        assert sorted(identifier.partition(":")[2] for identifier in read) == names[-2:]
 
 
 def test_turns_go_round() -> None:

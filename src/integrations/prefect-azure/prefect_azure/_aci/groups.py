@@ -7,7 +7,7 @@ deleted as soon as the group runs, or cannot: Azure keeps 800 records in a resou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,6 +20,7 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, ap
 from .._identity import describe, fingerprint
 from .._workers import names
 from .._workers.calls import Calls
+from .._workers.reports import ended_among
 from ..container_instance import ContainerGroupProvisioningState
 from ..errors import (
     AzureAccessDenied,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from prefect_integration_kit.logs import Log
 
+    from .._workers.reports import Reported
     from ..worker_settings import ContainerInstanceWorkerSettings
     from ..workers.container_instance import AzureContainerJobConfiguration
     from .template import DeploymentRequest
@@ -63,6 +65,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         configuration: Names credentials, subscription, resource group and interval.
         settings: Retries and time-outs.
         work_pool_id: Tag of the worker's pool; empty outside of one.
+        reported: Says which runs have ended as far as Prefect has heard; their groups are looked at first.
         clock: Time.
     """
 
@@ -74,6 +77,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         *,
         settings: ContainerInstanceWorkerSettings,
         work_pool_id: str = "",
+        reported: Reported | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         credentials = configuration.aci_credentials
@@ -88,6 +92,7 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         calls = Calls(settings, identity=describe(credentials), clock=clock)
         self._api = ContainerInstancesApi(credentials, subscription_id, resource_group, calls)
         self._listing = Listing(self._api, interval_seconds=interval, clock=clock)
+        self._reported = reported
         self._turns = Turns(settings.max_inspections)
         self._over: set[str] = set()
         self._without_record: set[str] = set()
@@ -281,10 +286,18 @@ class ContainerGroups(JobService["AzureContainerJobConfiguration"]):
         self._over &= groups.keys()
         unclear = {name for name, group in groups.items() if self._is_ours(group) and not group.has_details}
         unclear -= self._over
-        chosen = self._turns.choose(unclear)
+        chosen = self._turns.choose(unclear, await self._due(groups, unclear))
         for name, group in groups.items():
             # Those of others count only for who waits for them: a worker before this one has made them.
             yield self._seen(group, has_details=group.has_details or name in unclear - chosen)
+
+    async def _due(self, groups: Mapping[str, GroupView], unclear: Collection[str]) -> set[str]:
+        """The groups whose runs have ended, where there are too many to look at all."""
+        if len(unclear) <= self._turns.count:
+            return set()
+        runs = {name: names.flow_run_of(groups[name].tags) for name in unclear}
+        ended = await ended_among(self._reported, {run_id for run_id in runs.values() if run_id is not None})
+        return {name for name, run_id in runs.items() if run_id in ended}
 
     async def inspect(self, identifier: str) -> Seen | None:
         """Look at one container group, with all that Azure says of its end."""

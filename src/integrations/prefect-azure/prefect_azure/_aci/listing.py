@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
@@ -50,15 +50,20 @@ class Turns:
     """Chooses who is looked at by itself, where the list does not say enough: so many at a time, by turns."""
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self.count = count
         self._last: dict[str, int] = {}
         self._turn = 0
 
-    def choose(self, names: Iterable[str]) -> set[str]:
-        """Choose those that had no turn for longest; others are forgotten."""
-        waiting = sorted(names, key=lambda name: self._last.get(name, 0))
+    def choose(self, names: Iterable[str], first: Collection[str] = ()) -> set[str]:
+        """Choose those that had no turn for longest; others are forgotten.
+
+        Args:
+            names: All who wait for a turn.
+            first: Those of them that go before the others.
+        """
+        waiting = sorted(names, key=lambda name: (name not in first, self._last.get(name, 0)))
         self._last = {name: self._last.get(name, 0) for name in waiting}
-        chosen = waiting[: self._count]
+        chosen = waiting[: self.count]
         for name in chosen:
             self._turn += 1
             self._last[name] = self._turn

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, ap
 from .._identity import describe, fingerprint
 from .._workers.calls import Calls
 from .._workers.names import KEEP, WORK_POOL_ID, flow_run_of
+from .._workers.reports import ended_among
 from ..errors import (
     AzureConflict,
     AzureError,
@@ -39,11 +40,10 @@ if TYPE_CHECKING:
 
     from prefect_integration_kit.logs import Log
 
+    from .._workers.reports import Reported
     from ..credentials import AzureContainerInstanceCredentials
     from ..worker_settings import ContainerAppWorkerSettings
     from .configuration import AzureContainerAppJobConfiguration
-
-    Reported = Callable[[Collection[UUID]], Awaitable[set[UUID]]]
 
 _LONGEST_INTERVAL_SECONDS = 2.0
 """Between two looks at a job that is becoming ready, ending or being deleted."""
@@ -371,12 +371,7 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
     async def _over(self, views: Iterable[JobView]) -> set[UUID]:
         """The runs whose end Prefect has heard of."""
         runs = {run_id for view in views if (run_id := flow_run_of(view.tags)) is not None}
-        if self._reported is None or not runs:
-            return set()
-        try:
-            return await self._reported(runs)
-        except Exception:  # noqa: BLE001 - it only tells which to read first
-            return set()
+        return await ended_among(self._reported, runs)
 
     def _seen(self, view: JobView, ended: Ended | None = None, exit_code: int = 1, *, has_details: bool = True) -> Seen:
         return Seen(

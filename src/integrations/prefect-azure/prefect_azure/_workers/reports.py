@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,7 +11,25 @@ from prefect_integration_kit import workers
 if TYPE_CHECKING:
     from prefect.workers.base import BaseWorker
 
+Reported = Callable[[Collection[UUID]], Awaitable[set[UUID]]]
+"""Says which of these flow runs have no process any more as far as Prefect has heard."""
+
 _RUNS_AT_ONCE = 200
+
+
+async def ended_among(reported: Reported | None, flow_run_ids: Collection[UUID]) -> set[UUID]:
+    """The runs whose end Prefect has heard of; none where it cannot say: it only tells which to look at first.
+
+    Args:
+        reported: Who to ask.
+        flow_run_ids: The runs.
+    """
+    if reported is None or not flow_run_ids:
+        return set()
+    try:
+        return await reported(flow_run_ids)
+    except Exception:  # noqa: BLE001 - see above
+        return set()
 
 
 async def reported(worker: BaseWorker[Any, Any, Any], flow_run_ids: Collection[UUID]) -> set[UUID]:

@@ -84,7 +84,7 @@ class AzureContainerAppJobWorker(
             configuration: Names credentials, subscription and resource group.
         """
         from .._apps.jobs import ContainerAppJobs
-        from .._apps.reports import reported
+        from .._workers.reports import reported
 
         settings: Any = self.job_runs.settings
         return ContainerAppJobs(

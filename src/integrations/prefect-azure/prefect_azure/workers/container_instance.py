@@ -58,6 +58,7 @@ first one, runs the flow: it gets the run's command and environment, and when it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefect.exceptions import InfrastructureNotFound
@@ -148,9 +149,13 @@ class AzureContainerWorker(
             configuration: Names credentials, subscription and resource group.
         """
         from .._aci.groups import ContainerGroups
+        from .._workers.reports import reported
 
         return ContainerGroups(
-            configuration, settings=self._settings(), work_pool_id=str(workers.pool_id_of(self) or "")
+            configuration,
+            settings=self._settings(),
+            work_pool_id=str(workers.pool_id_of(self) or ""),
+            reported=partial(reported, self),
         )
 
     def job_settings(self) -> ContainerInstanceWorkerSettings:
