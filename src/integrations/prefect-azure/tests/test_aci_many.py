@@ -139,3 +139,10 @@ def test_turns_go_round() -> None:
     assert {name: seen.count(name) for name in names} == dict.fromkeys(names, 3)
     assert turns.choose(["new", *seen[:2]]) >= {"new"}
     assert turns.choose([]) == set()
+
+
+def test_those_that_go_first_leave_turns_to_the_others() -> None:
+    turns = Turns(4)
+    names = [f"n{number}" for number in range(12)]
+    seen = {name for _ in range(12) for name in turns.choose(names, first=set(names[:8]))}
+    assert seen == set(names)

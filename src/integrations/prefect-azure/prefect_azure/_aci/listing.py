@@ -61,9 +61,10 @@ class Turns:
             names: All who wait for a turn.
             first: Those of them that go before the others.
         """
-        waiting = sorted(names, key=lambda name: (name not in first, self._last.get(name, 0)))
+        waiting = sorted(names, key=lambda name: self._last.get(name, 0))
         self._last = {name: self._last.get(name, 0) for name in waiting}
-        chosen = waiting[: self.count]
+        fair = self.count // 4  # else many that go first and never end would keep the others from any turn
+        chosen = waiting[:fair] + sorted(waiting[fair:], key=lambda name: name not in first)[: self.count - fair]
         for name in chosen:
             self._turn += 1
             self._last[name] = self._turn
