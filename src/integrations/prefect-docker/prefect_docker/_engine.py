@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +30,8 @@ _ANSWER_SECONDS = 20.0
 """How long an engine may take to tell its version where nobody sets a time-out: a wrong address would hang a minute."""
 
 _CALL_SECONDS = 60.0
+_HOST = f"{__package__}.host"
+_SDK = "docker.client"
 
 
 @dataclass(frozen=True)
@@ -107,26 +109,93 @@ def engine_for_task(docker_host: DockerHost | None, *, timeout_seconds: float | 
     Raises:
         DockerError: As `open_engine`.
     """
+    from .host import DockerHost
+
+    if docker_host is None and is_replaced(DockerHost, "get_client", _HOST):
+        docker_host = DockerHost()  # a test has replaced the method of the class
     own = own_client(docker_host)
     return open_engine(docker_host, timeout_seconds=timeout_seconds) if own is None else own
+
+
+def engine_for_step(*, timeout_seconds: float | None = None) -> DockerClient:
+    """Get the client for a deployment step: the environment's, or that of a test which replaces how clients are made.
+
+    Args:
+        timeout_seconds: As for `open_engine`.
+
+    Raises:
+        DockerError: As `open_engine`.
+    """
+    manager = _replaced_manager()
+    own = own_client(None) if manager is None else _entered(manager())
+    return open_engine(timeout_seconds=timeout_seconds) if own is None else own
 
 
 def own_client(docker_host: DockerHost | None) -> Any:
     """Get the client of whoever replaces how clients are made; `None` where nobody does.
 
     A subclass or a stand-in of `DockerHost` may have a `get_client` of its own, and tests of flows replace
-    `docker.from_env`.
+    `docker.from_env`, `docker.DockerClient` or a method of that.
 
     Args:
         docker_host: The engine's block.
     """
-    if docker_host is not None and is_replaced(docker_host, "get_client", f"{__package__}.host"):
-        client: Any = docker_host.get_client()
-        return client.__enter__() if hasattr(client, "__enter__") else client
+    if docker_host is not None and is_replaced(docker_host, "get_client", _HOST):
+        return _entered(docker_host.get_client())
+    client = replaced_client(docker_host)
+    return client if docker_host is None else _entered(client)
+
+
+def _entered(client: Any) -> Any:
+    return client.__enter__() if hasattr(client, "__enter__") else client
+
+
+def replaced_client(docker_host: DockerHost | None) -> Any:
+    """Make a client by what a test has put in the place of the SDK's own way; `None` where nothing was replaced.
+
+    Args:
+        docker_host: The engine's block, whose fields are the arguments.
+    """
+    make = _replacement(docker_host)
+    if make is None:
+        return None
+    if docker_host is None:
+        return make()
+    options: dict[str, Any] = {"version": docker_host.version}
+    for name in ("base_url", "timeout", "max_pool_size"):
+        if (value := getattr(docker_host, name)) not in (None, ""):
+            options[name] = value
+    return make(**{**options, **docker_host.client_kwargs})
+
+
+def is_played() -> bool:
+    """Whether a test has put something in the place of the way to the environment's engine."""
+    return _replacement(None) is not None or _replaced_manager() is not None
+
+
+def _replaced_manager() -> Callable[..., Any] | None:
+    """What a test has put in the place of Prefect's `docker_client` in the module of the steps."""
+    steps: Any = sys.modules.get(f"{__package__}.deployments.steps")
+    return steps.docker_client if is_replaced(steps, "docker_client", "prefect.utilities.dockerutils") else None
+
+
+def is_stand_in(client: Any) -> bool:
+    """Whether a client is a test's, and no client of the SDK; a mock that says it were one is none.
+
+    Args:
+        client: What makes the calls.
+    """
+    from docker.client import DockerClient
+
+    return not issubclass(type(client), DockerClient)
+
+
+def _replacement(docker_host: DockerHost | None) -> Callable[..., Any] | None:
     sdk: Any = sys.modules.get("docker")
-    if docker_host is None and is_replaced(sdk, "from_env", "docker.client"):
-        return sdk.from_env()
-    return None
+    cls: Any = getattr(sdk, "DockerClient", None)
+    if docker_host is not None and docker_host.base_url:
+        return cls if cls is not None and getattr(cls, "__module__", None) != _SDK else None
+    return next((owner.from_env for owner in (sdk, cls) if is_replaced(owner, "from_env", _SDK)), None)
 
 
 def connect(docker_host: DockerHost | None = None, *, timeout_seconds: float | None = None) -> EngineClient:

@@ -225,7 +225,15 @@ class OwnHost(DockerHost):
         return self._client
 
 
-@pytest.mark.parametrize("kind", ["subclass", "stand-in", "from_env"])
+def _replace(kind: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "method":
+        monkeypatch.setattr(DockerHost, "get_client", lambda self: client)
+    else:
+        owner = docker.DockerClient if kind == "class method" else docker
+        monkeypatch.setattr(owner, "from_env", lambda **options: client)
+
+
+@pytest.mark.parametrize("kind", ["subclass", "stand-in", "method", "from_env", "class method", "block"])
 async def test_a_client_of_the_callers_own_is_used(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     client = MagicMock()
     client.__enter__.return_value = client
@@ -237,7 +245,8 @@ async def test_a_client_of_the_callers_own_is_used(kind: str, monkeypatch: pytes
     elif kind == "stand-in":
         host = MagicMock(spec=DockerHost, **{"get_client.return_value": client})
     else:
-        monkeypatch.setattr(docker, "from_env", lambda: client)
+        _replace(kind, client, monkeypatch)
+        host = DockerHost(timeout=30) if kind == "block" else None
     assert await create_docker_container.fn("alpine", docker_host=host) is client.containers.create.return_value
     client.containers.create.assert_called_once_with(
         image="alpine", command=None, name=None, detach=None, entrypoint=None, environment=None

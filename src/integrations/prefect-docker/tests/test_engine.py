@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import docker
 import pytest
@@ -122,6 +123,23 @@ class TestClients:
         with DockerHost().get_client() as client:
             assert isinstance(client, docker.DockerClient)
             assert client.ping()
+
+    @pytest.mark.parametrize(
+        ("target", "fields"),
+        [
+            ("docker.from_env", {"timeout": 30}),
+            ("docker.DockerClient.from_env", {"client_kwargs": {"use_ssh_client": True}}),
+            ("docker.DockerClient", {"base_url": "tcp://10.0.0.7:2375", "max_pool_size": 8}),
+        ],
+        ids=["from_env", "class method", "class"],
+    )
+    def test_what_a_test_puts_in_the_place_of_the_sdks_way_makes_the_client(
+        self, target: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make = MagicMock()
+        monkeypatch.setattr(target, make)
+        assert DockerHost(**fields).get_client() is make.return_value
+        make.assert_called_once_with(version="auto", **fields.get("client_kwargs", fields))
 
     def test_the_address_of_a_block_wins_over_the_environment(
         self, docker_engine: Any, monkeypatch: pytest.MonkeyPatch

@@ -12,8 +12,9 @@ from prefect_docker._build.building import was_pushed
 from prefect_docker._build.names import ImageName
 from prefect_docker._build.options import BUILDX
 from prefect_docker._build.output import Output, error_in
-from prefect_docker._engine import open_engine
+from prefect_docker._engine import engine_for_step, is_played, is_stand_in
 from prefect_integration_kit.logs import Log
+from prefect_docker._pulls import log_in
 from prefect_docker._references import DOCKER_HUB, ImageReference, parse_image, registry_host
 from prefect_docker.errors import (
     DockerError,
@@ -81,6 +82,8 @@ def push_images(
         ImagePushFailed: If an image could not be pushed. The message names the registry, and its reason.
         DockerImageNotFound: If there is no such image.
     """
+    if is_played() and is_stand_in(client := engine_for_step()):  # a test's, which takes none with each request
+        log_in(client, credentials)
     for reference in name.references:
         if was_pushed(reference):
             logger.info("Image %s is in its registry already: buildx sent it there as it was built.", reference)
@@ -117,11 +120,12 @@ class _Push:
 
     def by_engine(self) -> None:
         """Push through the engine's API."""
-        client = open_engine(timeout_seconds=None if os.environ.get("DOCKER_CLIENT_TIMEOUT") else _SILENCE_SECONDS)
+        client = engine_for_step(timeout_seconds=None if os.environ.get("DOCKER_CLIENT_TIMEOUT") else _SILENCE_SECONDS)
         tag = None if self._is_all_tags else self.reference.version
         try:
+            auth = {} if is_stand_in(client) else {"auth_config": self._auth.config}
             events = cast("Any", client.api).push(
-                self.reference.repository, tag=tag, stream=True, decode=True, auth_config=self._auth.config
+                repository=self.reference.repository, tag=tag, stream=True, decode=True, **auth
             )
             self._follow(cast("Iterable[dict[str, Any]]", events))
         except DockerError:
@@ -159,7 +163,7 @@ class _Push:
         if not self._is_all_tags:
             return [self.reference.local_name]
         with docker_errors(self._subject):
-            images = open_engine().images.list(self.reference.repository)
+            images = engine_for_step().images.list(self.reference.repository)
         tags = [tag for image in images for tag in image.tags]
         found = sorted(tag for tag in tags if tag.rpartition(":")[0] == self.reference.repository)
         if not found:

@@ -109,8 +109,10 @@ def local_id(reference: str) -> str | None:
     Args:
         reference: Name and tag.
     """
-    from prefect_docker._engine import open_engine
+    from prefect_docker._engine import is_played, open_engine
 
+    if is_played():  # there is no engine whose images could have changed
+        return None
     try:
         found = find_local(open_engine(), parse_image(reference))
     except DockerError:
@@ -125,4 +127,6 @@ def is_there(reference: str, image_id: str) -> bool:
         reference: The name.
         image_id: The image.
     """
-    return local_id(reference) == image_id
+    from prefect_docker._engine import is_played
+
+    return is_played() or local_id(reference) == image_id

@@ -28,6 +28,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from prefect.logging import get_logger
+from prefect.utilities.dockerutils import docker_client as docker_client  # tests of deployments replace it here
 from typing_extensions import ParamSpec, TypedDict
 
 from prefect_docker._build.building import build_image
