@@ -52,7 +52,7 @@ class DockerWorkerSettings(PrefectBaseSettings):
         default=2.0,
         gt=0,
         description="Seconds between two looks at running containers and their output, on engines that are reached "
-        "by SSH or a named pipe, where events are not read.",
+        "by SSH or a named pipe, where events are not read, and at the containers of those that give no events.",
     )
     cancellation_grace_seconds: float = Field(
         default=60.0,

@@ -63,6 +63,10 @@ def creates(call: EdgeCall) -> bool:
     return call.method == "POST" and "/containers/create" in call.path
 
 
+def asks_for_events(call: EdgeCall) -> bool:
+    return call.path.partition("?")[0].endswith("/events")
+
+
 async def run(pool: Pool, command: str) -> Any:
     """Run a container by a worker that has no streams: the edge hands on whole answers only."""
     async with pool.worker() as worker:
@@ -90,6 +94,20 @@ async def test_a_slow_engine_is_waited_for(edge: HttpEdge, pool: Pool, docker_cl
         result = await run(pool, "sh -c 'exit 7'")
         assert struck() == 1
     assert result.status_code == 7
+
+
+async def test_an_engine_that_gives_no_events_is_looked_at(
+    edge: HttpEdge, pool: Pool, docker_client: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy before the engine may not let them pass."""
+    kept = Refusal(403, b'{"message": "not for you"}')
+    with swept(docker_client, pool), edge.fault("500", times=None, where=asks_for_events, refusal=kept):
+        async with pool.worker() as worker:
+            run = await pool.new_run()
+            configuration = pool.configure(run, command="sh -c 'exit 7'", stream_output=False)
+            result = await asyncio.wait_for(worker.run(run, configuration, Started()), 60)
+    assert result.status_code == 7
+    assert "gives no events (not for you), so its containers are looked at" in caplog.text
 
 
 async def test_an_engine_whose_disk_is_full_is_told_and_leaves_nothing(

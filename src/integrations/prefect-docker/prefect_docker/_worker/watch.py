@@ -56,6 +56,7 @@ class ContainerWatch:
         self._awaited: dict[str, _Awaited] = {}
         self._reader: asyncio.Task[None] | None = None
         self._is_in_trouble = False
+        self._gives_events = True
 
     def expect(self, container_id: str) -> None:
         """Begin to listen for the end of a container that is about to be started."""
@@ -122,14 +123,22 @@ class ContainerWatch:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _follow(self, wire: Wire) -> None:
-        async with wire.events(_FILTERS, since=time.time() - _OVERLAP_SECONDS) as events:
-            looks = asyncio.create_task(self._look_again_and_again())
-            try:
-                async for event in events:
-                    await self._heed(event)
-            finally:
-                looks.cancel()
-        await asyncio.sleep(_RECONNECT_SECONDS)  # the engine has closed the stream: it is ending, or was restarted
+        from .wire import WireError
+
+        pause = _RECONNECT_SECONDS
+        try:
+            async with wire.events(_FILTERS, since=time.time() - _OVERLAP_SECONDS) as events:
+                looks = asyncio.create_task(self._look_again_and_again())
+                try:
+                    async for event in events:
+                        await self._heed(event)
+                finally:
+                    looks.cancel()
+        except (WireError, ValueError) as exc:  # a proxy before the engine may keep them to itself
+            self._do_without_events(exc)
+            pause = self._settings.poll_interval_seconds
+        await self._look_at_all()  # where the stream was refused, or ended at once, there was no time for one
+        await asyncio.sleep(pause)  # when the engine has closed the stream, it is ending, or was restarted
 
     async def _look_again_and_again(self) -> None:
         while True:
@@ -209,6 +218,16 @@ class ContainerWatch:
             self._is_in_trouble = True
             self._logger.warning(
                 "Cannot look after containers at %s at present; trying on: %s", self._engine.base_url, exc
+            )
+
+    def _do_without_events(self, exc: Exception) -> None:
+        if self._gives_events:
+            self._gives_events = False
+            self._logger.warning(
+                "The engine at %s gives no events (%s), so its containers are looked at every %g seconds.",
+                self._engine.base_url,
+                exc,
+                self._settings.poll_interval_seconds,
             )
 
     def _recovered(self) -> None:
