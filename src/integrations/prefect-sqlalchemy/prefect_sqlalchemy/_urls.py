@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 _SOUNDS_SECRET = re.compile(r"pass(word|wd|phrase|code)?$|^pwd$|secret|token|private_?key|credential", re.IGNORECASE)
+# In a connection string of ODBC, whose values may stand in braces.
+_ODBC = "odbc_connect"
+_IN_ODBC = re.compile(r"\b(pwd|password|accesstoken)(\s*=\s*)(\{(?:[^}]|\}\})*\}|[^;]*)", re.IGNORECASE)
 _SYNC = frozenset(driver.value for driver in SyncDriver)
 _ASYNC = frozenset(driver.value for driver in AsyncDriver)
 # What to use in the other connector: the driver of the same database.
@@ -181,10 +184,17 @@ def shown(url: URL | str) -> str:
         except (sa.ArgumentError, ValueError, TypeError):
             return MASK
     # An `@` there comes of a password with `?` in it that was not encoded.
-    query = {
-        name: MASK if _SOUNDS_SECRET.search(name) or "@" in str(value) else value for name, value in url.query.items()
-    }
+    query = {name: MASK if "@" in str(value) else _shown_option(name, value) for name, value in url.query.items()}
     return _text(url.set(query=query))
+
+
+def _shown_option(name: str, value: Any) -> Any:
+    """Show an option of a driver without a secret."""
+    if _SOUNDS_SECRET.search(name):
+        return MASK
+    if name == _ODBC and isinstance(value, str):
+        return _IN_ODBC.sub(lambda found: f"{found[1]}{found[2]}{MASK}", value)
+    return value
 
 
 def subject_of(url: URL) -> str:
@@ -225,7 +235,7 @@ def shown_arguments(arguments: Mapping[str, Any] | None) -> dict[str, Any] | Non
     """
     if arguments is None:
         return None
-    return {name: MASK if _SOUNDS_SECRET.search(str(name)) else value for name, value in arguments.items()}
+    return {name: _shown_option(str(name), value) for name, value in arguments.items()}
 
 
 def secrets_of(url: URL, arguments: Mapping[str, Any] | None) -> list[str]:
@@ -239,4 +249,6 @@ def secrets_of(url: URL, arguments: Mapping[str, Any] | None) -> list[str]:
     for name, value in [*url.query.items(), *(arguments or {}).items()]:
         if _SOUNDS_SECRET.search(str(name)):
             found += value if isinstance(value, tuple) else [value]
+        elif name == _ODBC and isinstance(value, str):
+            found += [each[3].strip("{} ") for each in _IN_ODBC.finditer(value)]
     return [secret for secret in found if isinstance(secret, str) and secret]

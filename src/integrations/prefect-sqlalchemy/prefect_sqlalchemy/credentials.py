@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Dict, Optional, Union  # noqa: UP035 - th
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine.url import URL
 
 __all__ = ["AsyncDriver", "ConnectionComponents", "SyncDriver"]
@@ -127,6 +129,13 @@ class ConnectionComponents(BaseModel):
     def _read_port(cls, value: Any) -> Any:
         """Take what a form leaves behind when its field was emptied."""
         return None if isinstance(value, str) and not value.strip() else value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show the fields, without a secret in the options."""
+        from ._urls import shown_arguments
+
+        for name, value in super().__repr_args__():
+            yield name, shown_arguments(value) if name == "query" else value
 
     def create_url(self) -> URL:
         """Create the URL that SQLAlchemy connects by.

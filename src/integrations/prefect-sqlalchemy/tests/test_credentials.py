@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import uuid
+from urllib.parse import quote_plus
 
 import pytest
 from pydantic import ValidationError
@@ -121,3 +122,23 @@ def test_passwords_are_masked_in_all_texts(url, canary, no_canary_leaks):
     texts += [str(caught.value), repr(caught.value)]
     assert not [text for text in texts if secret in text]
     assert "application_name" in repr(connector)
+
+
+@pytest.mark.parametrize("secret", ["s3cret-word", "{s3cret;-}}word}"], ids=["plain", "braces"])
+@pytest.mark.parametrize("name", ["PWD", "pwd", "Password"])
+def test_a_password_in_a_connection_string_of_odbc_is_masked(name, secret):
+    odbc = f"DRIVER={{ODBC Driver 18 for SQL Server}};SERVER=h;UID=u;{name} = {secret};Encrypt=yes"
+    connector = SqlAlchemyConnector(connection_info=f"mssql+pyodbc:///?odbc_connect={quote_plus(odbc)}")
+    parts = ConnectionComponents(driver="mssql+pyodbc", query={"odbc_connect": odbc})
+    of_parts = SqlAlchemyConnector(connection_info=parts)
+    texts = [repr(connector), str(connector), repr(connector.model_dump()), repr(parts), str(parts), repr(of_parts)]
+    assert not [text for text in texts if "s3cret" in text or "word" in text.casefold().replace("password", "")]
+    assert not [text for text in texts if "Encrypt" not in text or "SERVER" not in text]
+    assert connector.connection_info.endswith(quote_plus(";Encrypt=yes"))
+
+
+def test_secrets_among_the_options_of_components_are_masked():
+    parts = ConnectionComponents(driver="postgresql", query={"sslpassword": "s3cret-word", "sslmode": "require"})
+    assert "s3cret" not in f"{parts!r} {parts}"
+    assert "require" in repr(parts)
+    assert parts.create_url().query["sslpassword"] == "s3cret-word"
