@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import exc as sa
 from sqlalchemy import text
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
 from prefect_integration_kit.garbage import many_objects
+from prefect_integration_kit.sdk_errors import combined
 
 from .errors import DatabaseArgumentInvalid, DatabaseStatementFailed
 
@@ -163,7 +165,8 @@ def opened(connection: Connection, operation: str, parameters: Mapping[str, Any]
     """
     result = connection.execute(text(operation), dict(parameters or {}))
     if not result.returns_rows:
-        raise DatabaseStatementFailed(
+        error = combined(DatabaseStatementFailed, sa.ResourceClosedError)  # what SQLAlchemy says when rows are fetched
+        raise error(
             f"The statement gives no rows, and was rolled back: use execute for it. Statement: {operation[:200]}"
         )
     return result

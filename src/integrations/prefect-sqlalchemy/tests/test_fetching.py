@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy.exc
 
 from prefect_sqlalchemy import SqlAlchemyConnector
-from prefect_sqlalchemy.errors import DatabaseArgumentInvalid
+from prefect_sqlalchemy.errors import DatabaseArgumentInvalid, DatabaseStatementFailed
 
 COUNT = 25
 
@@ -132,8 +133,9 @@ def test_bad_arguments_are_named(sqlite, arguments, words):
 
 def test_a_statement_without_rows_says_to_use_execute(sqlite, table):
     fill(sqlite, table)
-    with pytest.raises(Exception, match="use execute"):
+    with pytest.raises(sqlalchemy.exc.ResourceClosedError, match="use execute") as caught:
         sqlite.fetch_all(f"DELETE FROM {table}")
+    assert isinstance(caught.value, DatabaseStatementFailed)
     assert sqlite.fetch_one(f"SELECT COUNT(*) FROM {table}")[0] == COUNT
 
 
