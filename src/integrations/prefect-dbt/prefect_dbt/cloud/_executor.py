@@ -24,6 +24,7 @@ from ._artifacts import read_artifact, read_artifact_if_any
 from ._failures import cloud_errors
 from ._http import read_json
 from ._links import announce
+from ._opening import open_client
 from ._retrying import read_run
 from ._rounds import check_success
 from ._shapes import as_dict, dicts_in
@@ -127,7 +128,7 @@ class DbtCloudExecutor:
         async def fetch() -> dict[str, Any]:
             subject = f"The manifest of dbt Cloud job {job_id} could not be read"
             with cloud_errors(DbtCloudGetRunArtifactFailed, subject, self._credentials):
-                async with self._credentials.get_administrative_client() as client:
+                async with open_client(self._credentials) as client:
                     content = await read_json(await client.get_job_artifact(job_id, "manifest.json"))
             return _manifest(content, f"dbt Cloud job {job_id}")
 
@@ -144,7 +145,7 @@ class DbtCloudExecutor:
         """
 
         async def generate() -> dict[str, Any]:
-            async with self._credentials.get_administrative_client() as client:
+            async with open_client(self._credentials) as client:
                 job_id = await self._create_job(client, "dbt compile", "manifest", None)
                 try:
                     run = await self._run(client, job_id)
@@ -261,7 +262,7 @@ class DbtCloudExecutor:
 
     async def _executed(self, command: str, node_ids: list[str], name: str, target: str | None) -> ExecutionResult:
         try:
-            async with self._credentials.get_administrative_client() as client:
+            async with open_client(self._credentials) as client:
                 job_id = await self._create_job(client, command, name, target)
                 try:
                     run = await self._run(client, job_id)

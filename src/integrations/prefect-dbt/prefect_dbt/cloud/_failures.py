@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from prefect_integration_kit.redact import redact
+from prefect_integration_kit.redact import redact, secrets_in
 
 from ._http import explain, had_no_effect, passing
 from .exceptions import DbtCloudException
@@ -35,7 +35,7 @@ def cloud_errors(
     try:
         yield
     except httpx.HTTPError as exc:
-        said = redact(explain(exc), [credentials.api_key])
+        said = redact(explain(exc), secrets_in(credentials))
         raised = error(f"{subject}: {said}")
         if isinstance(raised, DbtCloudException):
             raised.run_id = run_id

@@ -15,6 +15,7 @@ from prefect_integration_kit.dispatch import async_dispatch
 from ._failures import cloud_errors
 from ._http import read_data
 from ._links import announce
+from ._opening import open_client
 from ._watching import ENDED, Patience, Status, watch
 from .credentials import DOCUMENTATION_URL, LOGO_URL, DbtCloudCredentials
 from .exceptions import (
@@ -56,7 +57,7 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         credentials = self.dbt_cloud_credentials
         subject = f"dbt Cloud run {self.run_id} could not be read"
         with cloud_errors(DbtCloudGetRunFailed, subject, credentials, run_id=self.run_id):
-            async with credentials.get_administrative_client() as client:
+            async with open_client(credentials) as client:
                 return await read_data(await client.get_run(self.run_id))
 
     @async_dispatch(aget_run)
@@ -92,7 +93,7 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         await self._watch()
 
     async def _watch(self) -> dict[str, Any]:
-        async with self.dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(self.dbt_cloud_credentials) as client:
             run = await watch(self.dbt_cloud_credentials, client, self.run_id, self._dbt_cloud_job.patience)
         if run["status"] != Status.SUCCESS:
             self.logger.error("dbt Cloud run %s ended as %s", self.run_id, Status(run["status"]).name)
@@ -121,8 +122,8 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
             raise DbtCloudJobRunIncomplete(
                 f"dbt Cloud run {self.run_id} has not ended: its status is {said}. Call wait_for_completion() first."
             )
-        async with credentials.get_administrative_client() as client:
-            await check_success(credentials, client, run)
+        async with open_client(credentials) as client:
+            await check_success(credentials, client, {"id": self.run_id, **run})
             subject = f"The artifacts of dbt Cloud run {self.run_id} could not be listed"
             with cloud_errors(DbtCloudListRunArtifactsFailed, subject, credentials, run_id=self.run_id):
                 try:
@@ -161,7 +162,7 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
         credentials = self.dbt_cloud_credentials
         subject = f"The artifact {path} of dbt Cloud run {self.run_id} could not be read"
         with cloud_errors(DbtCloudGetRunArtifactFailed, subject, credentials, run_id=self.run_id):
-            async with credentials.get_administrative_client() as client:
+            async with open_client(credentials) as client:
                 return await read_artifact(client, self.run_id, path, step)
 
     @async_dispatch(aget_run_artifacts)
@@ -198,7 +199,7 @@ class DbtCloudJobRun(JobRun[dict[str, Any]]):
             self.logger.info("Nothing is to be retried: dbt Cloud run %s succeeded", self.run_id)
             return self
         credentials, options = self.dbt_cloud_credentials, job.trigger_job_run_options
-        async with credentials.get_administrative_client() as client:
+        async with open_client(credentials) as client:
             new = await retry_failed(credentials, client, job.job_id, self.run_id, options)
         return DbtCloudJobRun(new["id"], job)
 
@@ -303,7 +304,7 @@ class DbtCloudJob(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgum
         from ._triggering import trigger
 
         options = trigger_job_run_options or self.trigger_job_run_options
-        async with self.dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(self.dbt_cloud_credentials) as client:
             run = await trigger(client, self.job_id, options)
         await announce(self.dbt_cloud_credentials, run)
         return DbtCloudJobRun(run["id"], self)

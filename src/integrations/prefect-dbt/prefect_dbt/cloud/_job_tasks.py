@@ -16,6 +16,7 @@ from prefect_integration_kit.logs import run_logger
 from ._failures import cloud_errors, retried_if_passing, retried_if_refused
 from ._job_details import job_info
 from ._links import announce
+from ._opening import open_client
 from ._triggering import create_job, trigger
 from .credentials import DbtCloudCredentials
 from .exceptions import DbtCloudDeleteJobFailed
@@ -115,7 +116,7 @@ async def create_dbt_cloud_job(
             return job["id"]
         ```
     """
-    async with dbt_cloud_credentials.get_administrative_client() as client:
+    async with open_client(dbt_cloud_credentials) as client:
         fields = client.job_fields(project_id, environment_id, name, execute_steps, kwargs)
         job = await create_job(client, fields)
     run_logger(__name__).info("Created dbt Cloud job %s (%s)", job["id"], name)
@@ -152,7 +153,7 @@ async def delete_dbt_cloud_job(dbt_cloud_credentials: DbtCloudCredentials, job_i
         ```
     """
     with cloud_errors(DbtCloudDeleteJobFailed, f"dbt Cloud job {job_id} could not be deleted", dbt_cloud_credentials):
-        async with dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(dbt_cloud_credentials) as client:
             await client.delete_job(job_id)
     run_logger(__name__).info("Deleted dbt Cloud job %s", job_id)
 
@@ -242,7 +243,7 @@ async def trigger_dbt_cloud_job_run(
             )
         ```
     """
-    async with dbt_cloud_credentials.get_administrative_client() as client:
+    async with open_client(dbt_cloud_credentials) as client:
         run = await trigger(client, job_id, options, tried_before_seconds=_tried_before_seconds(options))
     await announce(dbt_cloud_credentials, run)
     return run

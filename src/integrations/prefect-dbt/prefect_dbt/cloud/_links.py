@@ -24,8 +24,9 @@ def run_url(credentials: DbtCloudCredentials, run: dict[str, Any]) -> str:
     href = run.get("href")
     if isinstance(href, str) and href.startswith(("https://", "http://")):
         return href
-    project = run.get("project_id")
-    base = f"{origin(credentials.domain)}/deploy/{credentials.account_id}"
+    project, domain = run.get("project_id"), credentials.domain
+    address = origin(domain) if isinstance(domain, str) else domain  # that of a mock
+    base = f"{address}/deploy/{credentials.account_id}"
     return f"{base}/projects/{project}/runs/{run['id']}/" if project else f"{base}/runs/{run['id']}/"
 
 

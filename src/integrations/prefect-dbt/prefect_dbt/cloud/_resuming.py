@@ -81,4 +81,4 @@ async def last_run(client: DbtCloudAdministrativeClient, job_id: int, attempt: A
         if newest is None:
             return None
         run_id = int(newest["id"])
-    return await read_object(await client.get_run(run_id, ["trigger", "job", "run_steps"]))
+    return await read_object(await client.get_run(run_id, ["trigger", "job", "run_steps"]), run_id)

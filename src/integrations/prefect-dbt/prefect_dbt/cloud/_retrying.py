@@ -26,7 +26,7 @@ async def read_run(client: DbtCloudAdministrativeClient, run_id: int) -> dict[st
     Raises:
         httpx.HTTPError: If it cannot be had.
     """
-    return await read_object(await client.get_run(run_id, RELATED))
+    return await read_object(await client.get_run(run_id, RELATED), run_id)
 
 
 async def commands_to_retry(client: DbtCloudAdministrativeClient, run: dict[str, Any]) -> list[str] | None:

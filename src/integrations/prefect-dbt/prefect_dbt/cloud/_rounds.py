@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import httpx
 
 from prefect_integration_kit.logs import run_logger
-from prefect_integration_kit.redact import redact
+from prefect_integration_kit.redact import redact, secrets_in
 
 from ._artifacts import artifact_paths
 from ._links import announce, run_url
@@ -184,7 +184,7 @@ async def check_success(credentials: DbtCloudCredentials, client: DbtCloudAdmini
         except Exception as exc:  # noqa: BLE001 - that it failed is known, and must be said
             run_logger(__name__).debug("Why dbt Cloud run %s failed could not be read: %s", run["id"], exc)
             said = str(run.get("status_message") or "")
-        said = redact(said, [credentials.api_key])
+        said = redact(said, secrets_in(credentials))
         error = DbtCloudJobRunFailed(f"dbt Cloud run {run['id']} failed{f': {said}' if said else ''}. {url}")
     else:
         raise RuntimeError(f"dbt Cloud run {run['id']} ended in an unexpected state: {status}. {url}")

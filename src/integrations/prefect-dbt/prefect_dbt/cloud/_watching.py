@@ -138,7 +138,7 @@ class _Wait:
             response = await self._client.send(
                 "GET", f"/runs/{self._run_id}/", timeout_seconds=min(ANSWER_SECONDS, max(left, 1.0))
             )
-            run = await read_object(response)
+            run = await read_object(response, self._run_id)
         except httpx.HTTPError as exc:
             return self._after(exc, interval)
         self._trouble = ""
@@ -188,7 +188,7 @@ class _Wait:
         """Cancel the run. What goes wrong is only told: the caller is about to raise the reason."""
 
         async def cancel() -> dict[str, Any]:
-            return await read_object(await self._client.send("POST", f"/runs/{self._run_id}/cancel/"))
+            return await read_object(await self._client.send("POST", f"/runs/{self._run_id}/cancel/"), self._run_id)
 
         try:
             run = await aretry(cancel, is_transient=passing, backoff=_STOP_BACKOFF, clock=_time.clock)

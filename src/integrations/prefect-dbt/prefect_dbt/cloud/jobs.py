@@ -17,6 +17,7 @@ from ._job_tasks import (
     trigger_dbt_cloud_job_run,
 )
 from ._links import announce
+from ._opening import open_client
 from ._rounds import Rounds, check_success, retry_failed, with_artifact_paths
 from ._triggering import trigger, watched_start
 from ._watching import Patience, watch
@@ -169,7 +170,7 @@ async def trigger_dbt_cloud_job_run_and_wait_for_completion(
         )
         ```
     """
-    async with dbt_cloud_credentials.get_administrative_client() as client:
+    async with open_client(dbt_cloud_credentials) as client:
 
         async def start() -> dict[str, Any]:
             return await trigger_dbt_cloud_job_run(
@@ -242,7 +243,7 @@ async def retry_dbt_cloud_job_run_subset_and_wait_for_completion(
         )
     patience = Patience(max_wait_seconds, poll_frequency_seconds, stop_on_cancel)
     patience.check()
-    async with dbt_cloud_credentials.get_administrative_client() as client:
+    async with open_client(dbt_cloud_credentials) as client:
         async with watched_start(client, stops=stop_on_cancel):
             run = await retry_failed(dbt_cloud_credentials, client, None, run_id, trigger_job_run_options)
         run = await watch(dbt_cloud_credentials, client, run["id"], patience)
@@ -294,7 +295,7 @@ async def run_dbt_cloud_job(
         ```
     """
     credentials = dbt_cloud_job.dbt_cloud_credentials
-    async with credentials.get_administrative_client() as client:
+    async with open_client(credentials) as client:
 
         async def start() -> dict[str, Any]:
             run = await trigger(client, dbt_cloud_job.job_id, dbt_cloud_job.trigger_job_run_options)

@@ -13,6 +13,7 @@ from prefect_integration_kit.flow_faces import async_flow
 from ._artifacts import artifact_paths, read_artifact
 from ._failures import cloud_errors, retried, retried_if_passing
 from ._http import read_data
+from ._opening import open_client
 from ._watching import Patience, watch
 from .credentials import DbtCloudCredentials
 from .exceptions import (
@@ -106,7 +107,7 @@ async def get_dbt_cloud_run_info(
     """
     subject = f"dbt Cloud run {run_id} could not be read"
     with cloud_errors(DbtCloudGetRunFailed, subject, dbt_cloud_credentials, run_id=run_id):
-        async with dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(dbt_cloud_credentials) as client:
             return await read_data(await client.get_run(run_id, include_related))
 
 
@@ -147,7 +148,7 @@ async def list_dbt_cloud_run_artifacts(
     """
     subject = f"The artifacts of dbt Cloud run {run_id} could not be listed"
     with cloud_errors(DbtCloudListRunArtifactsFailed, subject, dbt_cloud_credentials, run_id=run_id):
-        async with dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(dbt_cloud_credentials) as client:
             return await artifact_paths(client, run_id, step)
 
 
@@ -211,7 +212,7 @@ async def get_dbt_cloud_run_artifact(
     """
     subject = f"The artifact {path} of dbt Cloud run {run_id} could not be read"
     with cloud_errors(DbtCloudGetRunArtifactFailed, subject, dbt_cloud_credentials, run_id=run_id):
-        async with dbt_cloud_credentials.get_administrative_client() as client:
+        async with open_client(dbt_cloud_credentials) as client:
             return await read_artifact(client, run_id, path, step)
 
 
@@ -257,6 +258,6 @@ async def wait_for_dbt_cloud_job_run(
         ```
     """
     patience = Patience(max_wait_seconds, poll_frequency_seconds, stop_on_cancel)
-    async with dbt_cloud_credentials.get_administrative_client() as client:
+    async with open_client(dbt_cloud_credentials) as client:
         run = await watch(dbt_cloud_credentials, client, run_id, patience)
     return DbtCloudJobRunStatus(run["status"]), run

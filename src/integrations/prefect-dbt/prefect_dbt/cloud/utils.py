@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from typing import TYPE_CHECKING, Any
 
 from prefect.cache_policies import NO_CACHE
@@ -11,7 +10,8 @@ from prefect_integration_kit.dispatch import async_task
 from prefect_integration_kit.logs import run_logger
 
 from ._failures import cause_behind, cloud_errors, retried
-from ._http import REPEATABLE, had_no_effect, passing, status_message
+from ._http import REPEATABLE, GarbledAnswer, had_no_effect, passing, read_json, status_message
+from ._opening import open_client
 from .credentials import DbtCloudCredentials
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ async def call_dbt_cloud_administrative_api_endpoint(
     subject = f"{http_method.upper()} {path} failed"
     try:
         with cloud_errors(DbtCloudAdministrativeApiCallFailed, subject, dbt_cloud_credentials):
-            async with dbt_cloud_credentials.get_administrative_client() as client:
+            async with open_client(dbt_cloud_credentials) as client:
                 response = await client.call_endpoint(http_method, path, params=params, json=json)
     except DbtCloudAdministrativeApiCallFailed as exc:
         failed: Any = cause_behind(exc)
@@ -159,6 +159,6 @@ async def call_dbt_cloud_administrative_api_endpoint(
             raise DbtCloudAdministrativeApiCallFailed(f"{exc} {said}") from failed
         raise
     try:
-        return json_module.loads(response.content)
-    except ValueError:
+        return await read_json(response)
+    except GarbledAnswer:
         return response.text
