@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -146,6 +146,38 @@ def _answered_within(seconds: float, connection: Any) -> Generator[None, None, N
         raise exceptions.TimeoutError(f"There was no answer within {seconds:g} seconds") from exc
     finally:
         deadline.cancel()
+
+
+async def due(answer: Awaitable[Any], seconds: float) -> Any:
+    """Wait for an answer that is due: a connection whose other end has vanished says nothing, for ever.
+
+    Args:
+        answer: Of a client. Giving it up closes the connection that it would have come over.
+        seconds: How long it may take.
+    """
+    from redis import exceptions
+
+    task = asyncio.ensure_future(answer)
+    try:  # not `asyncio.wait_for`, which may lose a cancellation (https://github.com/python/cpython/issues/86296)
+        await asyncio.wait([task], timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    if task.done():
+        return task.result()
+    task.cancel()
+    raise exceptions.ConnectionError("there was no answer in time")
+
+
+def in_time(line: Any, answer: Awaitable[Any]) -> Awaitable[Any]:
+    """Limit how long a command's answer is waited for; a line does so itself, and clients of groups have no limit.
+
+    Args:
+        line: What the command goes through, of `line_of`.
+        answer: Its answer.
+    """
+    return answer if isinstance(line, AsyncLine) else due(answer, current(RedisSettings).answer_timeout_seconds)
 
 
 _lines: WeakKeyDictionary[Any, Line | AsyncLine] = WeakKeyDictionary()

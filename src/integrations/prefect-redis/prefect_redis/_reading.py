@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, cast
 
 import orjson
-from redis.exceptions import ConnectionError as RedisConnectionError
 
+from ._lines import due
 from ._message_settings import RedisStreamsMessage
 from ._scripts import text
 from .client import RedisMessagingSettings
@@ -24,18 +23,8 @@ _ANSWER_SECONDS = 10.0
 
 
 async def in_time(answer: Awaitable[Any], block: timedelta = _AT_ONCE) -> Any:
-    """Wait for an answer that is due: a connection whose other end has vanished says nothing, for ever."""
-    task = asyncio.ensure_future(answer)
-    try:  # not `asyncio.wait_for`, which may lose a cancellation (https://github.com/python/cpython/issues/86296)
-        await asyncio.wait([task], timeout=block.total_seconds() + _ANSWER_SECONDS)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait([task])
-        raise
-    if task.done():
-        return task.result()
-    task.cancel()
-    raise RedisConnectionError("there was no answer in time")
+    """Wait for the answer to a read that may block."""
+    return await due(answer, block.total_seconds() + _ANSWER_SECONDS)
 
 
 def block_milliseconds(block: timedelta) -> int:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from ._lines import line_of
+from ._lines import in_time, line_of
 
 
 class Script:
@@ -34,9 +34,9 @@ class Script:
 
         line = line_of(client)
         try:
-            return await line.evalsha(self._digest, len(keys), *keys, *arguments)
+            return await in_time(line, line.evalsha(self._digest, len(keys), *keys, *arguments))
         except NoScriptError:  # a new server, or one that was restarted
-            return await line.eval(self.source, len(keys), *keys, *arguments)
+            return await in_time(line, line.eval(self.source, len(keys), *keys, *arguments))
 
     def run_sync(self, client: Any, keys: Sequence[str], arguments: Sequence[Any] = ()) -> Any:
         """Run it with a client that is not async."""

@@ -142,10 +142,21 @@ def _cluster(address: _urls.Address, options: dict[str, Any], asynchronous: bool
     from redis.asyncio.cluster import RedisCluster as AsyncCluster
     from redis.cluster import ClusterNode, RedisCluster
 
+    is_sent_once = getattr(options.get("retry"), "_retries", None) == 0
     options = {name: value for name, value in options.items() if name not in ("db", "retry")}
+    if is_sent_once:
+        options |= _no_repeats()
     if asynchronous:
         return AsyncCluster(startup_nodes=[AsyncNode(host, port) for host, port in address.nodes], **options)
     return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in address.nodes], **options)
+
+
+def _no_repeats() -> dict[str, Any]:
+    """Keep a Cluster's client from sending a command to the next node; redis-py before 6 had a number for it."""
+    import redis
+
+    is_old = int(redis.__version__.partition(".")[0]) < 6
+    return {"cluster_error_retry_attempts": 0} if is_old else {"retry": no_retry()}
 
 
 def close_redis_client(client: redis.Redis) -> None:

@@ -9,10 +9,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from prefect.server.events.schemas.events import ReceivedEvent, Resource
+from pydantic import SecretStr
 
 from prefect_integration_kit.waiting import Backoff
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
@@ -51,8 +52,13 @@ class _RedisFaults(HttpFaultSuite):
     named = "Redis"
 
     @pytest.fixture
-    async def edge(self, server: RedisServer, admin: Any, messaging_at: Callable[[str], None]) -> Any:
-        edge = RedisEdge(server.port)
+    def edge_at_place(self, server: RedisServer) -> Any:
+        """An edge, where its `url` leads to."""
+        return RedisEdge(server.port)
+
+    @pytest.fixture
+    async def edge(self, edge_at_place: RedisEdge, admin: Any, messaging_at: Callable[[str], None]) -> Any:
+        edge = edge_at_place
         self.admin = admin
         messaging_at(edge.url)
         await self._changed(edge, "warm")  # from here on scripts are known
@@ -76,7 +82,7 @@ class TestDatabase(_RedisFaults):
         return call.name in ("SET", "GET")
 
     async def change(self, edge: RedisEdge, key: str) -> None:
-        block = RedisDatabase(port=edge.port)
+        block = RedisDatabase(connection_url=SecretStr(edge.url))
         await block.awrite_path(key, b"content")
         assert await block.aread_path(key) == b"content"
 
@@ -91,7 +97,7 @@ class TestCommands(_RedisFaults):
         return call.name == "INCR"
 
     async def change(self, edge: RedisEdge, key: str) -> None:
-        await redis_execute.fn(RedisDatabase(port=edge.port, socket_timeout=0.6), f"INCR {key}")
+        await redis_execute.fn(RedisDatabase(connection_url=SecretStr(edge.url), socket_timeout=0.6), f"INCR {key}")
 
     def changes(self, edge: RedisEdge, key: str) -> int:
         return int(self.admin.get(key) or 0)
@@ -99,7 +105,7 @@ class TestCommands(_RedisFaults):
 
 class TestLocks(_RedisFaults):
     async def change(self, edge: RedisEdge, key: str) -> None:
-        locks = RedisLockManager(port=edge.port)
+        locks = RedisLockManager(connection_url=edge.url)
         assert await locks.aacquire_lock(key, "one", acquire_timeout=0, hold_timeout=60)
         assert locks.acquire_lock(key, "one", acquire_timeout=0, hold_timeout=60)
 
@@ -108,21 +114,25 @@ class TestLocks(_RedisFaults):
 
 
 class TestMessages(_RedisFaults):
+    stream: ClassVar = "events"
+
     async def change(self, edge: RedisEdge, key: str) -> None:
         async with Publisher("events", Cache()) as publisher:
             await publisher.publish_data(key.encode(), {"id": key})
 
     def changes(self, edge: RedisEdge, key: str) -> int:
-        return sum(fields["data"] == key for _, fields in self.admin.xrange("events"))
+        return sum(fields["data"] == key for _, fields in self.admin.xrange(self.stream))
 
 
 class TestLeases(_RedisFaults):
+    held: ClassVar = "prefect:concurrency:held-until"
+
     async def change(self, edge: RedisEdge, key: str) -> None:
         self.limit = uuid.uuid5(uuid.NAMESPACE_URL, key)
         await ConcurrencyLeaseStorage().create_lease([self.limit], timedelta(minutes=5))
 
     def changes(self, edge: RedisEdge, key: str) -> int:
-        return self.admin.zcard("prefect:concurrency:held-until") - 1  # but for the first
+        return self.admin.zcard(self.held) - 1  # but for the first
 
 
 class TestCleanupQueue(_RedisFaults):
