@@ -53,6 +53,28 @@ def runs(empty_azure_api: AzureApi) -> dict[str, UUID]:
     return made
 
 
+async def test_jobs_whose_runs_have_ended_leave_turns_to_the_others(
+    empty_azure_api: AzureApi, runs: dict[str, UUID]
+) -> None:
+    """Nor do those that nobody waits for any more keep them."""
+    names = list(runs)[:12]
+    over = {runs[name] for name in names[:8]}
+
+    async def reported(_: Collection[UUID]) -> set[UUID]:
+        return over
+
+    settings = ContainerAppWorkerSettings(poll_interval_seconds=0.001, max_inspections=4)
+    jobs = ContainerAppJobs(credentials_for(empty_azure_api), SUBSCRIPTION, GROUP, settings=settings, reported=reported)
+    for name in names:
+        await jobs.inspect(str(JobId(SUBSCRIPTION, GROUP, name)))
+    read: set[str] = set()
+    for _ in range(8):
+        due = {seen.identifier.rpartition("/")[2] async for seen in jobs.list_jobs() if not seen.has_details}
+        assert len(due.intersection(names)) == 4
+        read |= due.intersection(names)
+    assert read == set(names)
+
+
 async def test_two_hundred_runs_are_looked_after_by_few_reads_in_ten_threads(
     empty_azure_api: AzureApi, runs: dict[str, UUID]
 ) -> None:

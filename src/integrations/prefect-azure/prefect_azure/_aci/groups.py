@@ -21,6 +21,7 @@ from .._identity import describe, fingerprint
 from .._workers import names
 from .._workers.calls import Calls
 from .._workers.reports import ended_among
+from .._workers.turns import Turns
 from ..container_instance import ContainerGroupProvisioningState
 from ..errors import (
     AzureAccessDenied,
@@ -32,7 +33,7 @@ from ..errors import (
 )
 from .api import ContainerInstancesApi
 from .identifiers import identifier_of, read_identifier
-from .listing import Listing, Turns
+from .listing import Listing
 from .outcomes import exit_code_of, failure_of, message_of
 from .output import Outputs
 from .views import DeploymentView, GroupView

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
@@ -44,28 +44,3 @@ class Listing:
                 self._groups = {group.name: group for group in groups}
                 self._taken_seconds = began
             return self._groups
-
-
-class Turns:
-    """Chooses who is looked at by itself, where the list does not say enough: so many at a time, by turns."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._last: dict[str, int] = {}
-        self._turn = 0
-
-    def choose(self, names: Iterable[str], first: Collection[str] = ()) -> set[str]:
-        """Choose those that had no turn for longest; others are forgotten.
-
-        Args:
-            names: All who wait for a turn.
-            first: Those of them that go before the others.
-        """
-        waiting = sorted(names, key=lambda name: self._last.get(name, 0))
-        self._last = {name: self._last.get(name, 0) for name in waiting}
-        fair = self.count // 4  # else many that go first and never end would keep the others from any turn
-        chosen = waiting[:fair] + sorted(waiting[fair:], key=lambda name: name not in first)[: self.count - fair]
-        for name in chosen:
-            self._turn += 1
-            self._last[name] = self._turn
-        return set(chosen)

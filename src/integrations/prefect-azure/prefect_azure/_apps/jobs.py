@@ -22,6 +22,7 @@ from .._identity import describe, fingerprint
 from .._workers.calls import Calls
 from .._workers.names import KEEP, WORK_POOL_ID, flow_run_of
 from .._workers.reports import ended_among
+from .._workers.turns import Turns
 from ..errors import (
     AzureConflict,
     AzureError,
@@ -95,7 +96,8 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
         self._api = AppsApi(credentials, subscription)
         self._calls = Calls(settings, identity=describe(credentials), clock=clock)
         self._views: dict[str, JobView] = {}
-        self._looked: dict[str, float] = {}
+        self._looked: set[str] = set()
+        self._turns = Turns(settings.max_inspections)
         self._listed_at = -math.inf
         self._missing_since: dict[str, float] = {}
         self._pulling_since: dict[str, float] = {}
@@ -348,25 +350,26 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
             lambda: self._api.list(self._group), f"Container Apps jobs of resource group {self._group!r}"
         )
         self._views = {view.name: view for view in views}
-        for known in (self._looked, self._missing_since, self._pulling_since):
+        self._looked &= self._views.keys()
+        for known in (self._missing_since, self._pulling_since):
             for name in [name for name in known if name not in self._views]:
                 del known[name]
         return views
 
     async def _due(self, views: Iterable[JobView]) -> set[str]:
-        """Choose the jobs to read. Jobs that were never read are among them: only those that are waited for are."""
+        """Choose the jobs to read. Jobs that were never read are among them: only those that are waited for are.
+
+        Of the others each has its turn, whether it is read then or nobody waits for it any more.
+        """
         now = self._clock.monotonic()
         passed, self._listed_at = now - self._listed_at, now
         share = min(1.0, passed / self._settings.poll_interval_seconds)
         budget = max(1, math.ceil(self._settings.max_inspections * share))
         due = {view.name for view in views if view.name not in self._looked}
-        known = sorted((view for view in views if view.name in self._looked), key=lambda view: self._looked[view.name])
-        if len(known) <= budget:
-            return due | {view.name for view in known}
-        over = await self._over(known)
-        first = [view for view in known if flow_run_of(view.tags) in over]
-        others = [view for view in known if flow_run_of(view.tags) not in over]
-        return due | {view.name for view in [*first, *others][:budget]}
+        known = [view for view in views if view.name in self._looked]
+        over = await self._over(known) if len(known) > budget else set[UUID]()
+        first = {view.name for view in known if flow_run_of(view.tags) in over}
+        return due | self._turns.choose((view.name for view in known), first, count=budget)
 
     async def _over(self, views: Iterable[JobView]) -> set[UUID]:
         """The runs whose end Prefect has heard of."""
@@ -388,10 +391,12 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
     async def inspect(self, identifier: str) -> Seen | None:
         """Look at a job's execution."""
         name = self.name_of(identifier)
-        self._looked[name] = self._clock.monotonic()
+        if name not in self._looked:
+            self._looked.add(name)
+            self._turns.had(name)
         executions = await self._executions(name)
         if executions is None:
-            self._looked.pop(name, None)
+            self._looked.discard(name)
             return None
         view = self._views.get(name)
         execution = _latest(executions)
@@ -405,7 +410,7 @@ class ContainerAppJobs(JobService["AzureContainerAppJobConfiguration"]):
         view = view or await self._get(name)
         if view is None:
             return None
-        self._looked.pop(name, None)
+        self._looked.discard(name)
         self._missing_since.pop(name, None)
         ended = self._ended(identifier, view, execution)
         return self._seen(view, ended, outcomes.exit_code_of(execution) if execution is not None else 1)
