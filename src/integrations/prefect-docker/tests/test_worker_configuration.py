@@ -162,12 +162,12 @@ def test_a_run_gives_its_container_name_labels_command_and_environment() -> None
     assert configuration.command == "prefect flow-run execute"
     assert configuration.env["PREFECT__FLOW_RUN_ID"] == str(run.id)
     assert "PREFECT_API_KEY" not in configuration.env
-    assert container_name(configuration.name) == "ber-the-top-run"
+    assert container_name(configuration.name) == "Uber-the-top-run"
 
 
 @pytest.mark.parametrize(
     ("name", "legal"),
-    [("happy-fox", "happy-fox"), ("a/b c", "a-b-c"), ("--x.y_z--", "x.y_z"), ("ß", None), ("", None), (None, None)],
+    [("happy-fox", "happy-fox"), ("a/b c", "a-b-c"), ("--x.y_z--", "x.y_z"), ("ß", "ss"), ("Lauf-東京", "Lauf-Dong-Jing"), ("", None), (None, None)],
 )
 def test_a_containers_name_is_made_legal(name: str | None, legal: str | None) -> None:
     assert container_name(name) == legal

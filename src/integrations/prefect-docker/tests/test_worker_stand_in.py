@@ -80,6 +80,16 @@ async def test_an_exit_code_is_the_runs(client: Any, container: Any, pool: Pool)
     assert (await state_of(flow_run)).is_crashed()
 
 
+@pytest.mark.parametrize("taken", [0, 1, 5])
+async def test_a_name_that_is_taken_gets_a_number(taken: int, client: Any, container: Any, pool: Pool) -> None:
+    conflict = APIError("Conflict. The container name 'my-run' is already in use")
+    client.containers.create.side_effect = [conflict] * taken + [container]
+    async with pool.worker() as worker:
+        await pool.submit(worker, name="my-run")
+    names = [call.kwargs["name"] for call in client.containers.create.call_args_list]
+    assert names == ["my-run", *(f"my-run-{number}" for number in range(1, taken + 1))]
+
+
 async def test_a_refusal_to_start_is_an_error_and_leaves_nothing(client: Any, container: Any, pool: Pool) -> None:
     container.start.side_effect = APIError("no such command")
     async with pool.worker() as worker:

@@ -13,6 +13,7 @@ FLOW_RUN_ID = "io.prefect.flow-run-id"
 WORK_POOL_NAME = "io.prefect.work-pool-name"
 AUTO_REMOVE = "io.prefect.auto-remove"
 
+_NOT_LEGAL = r"[^a-zA-Z0-9_.-]+"
 _NAME_LENGTH = 250
 """Most characters of a container's name here. The engine sets no limit, but its host name service does."""
 
@@ -47,5 +48,10 @@ def container_name(name: str | None) -> str | None:
         The name; `None` when nothing legal is left of it, so that the engine makes one up.
     """
     # The engine's own pattern: https://docs.docker.com/reference/api/engine/ (ContainerCreate)
-    legal = re.sub(r"[^a-zA-Z0-9_.-]+", "-", name or "").lstrip("_.-").rstrip("-")[:_NAME_LENGTH]
+    text = name or ""
+    if not text.isascii():
+        from prefect.utilities.slugify import slugify
+
+        text = slugify(text, lowercase=False, regex_pattern=_NOT_LEGAL)  # `ß` is written as `ss`
+    legal = re.sub(_NOT_LEGAL, "-", text).lstrip("_.-").rstrip("-")[:_NAME_LENGTH]
     return legal if len(legal) > 1 else None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # pyright: reportUnknownMemberType=false
 
-_NUMBERED_NAMES = 3
+_NUMBERED_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,11 @@ def _create(
         try:
             with docker_errors(f"Container {name!r}" if name else "Container"):
                 container = client.containers.create(name=name, **options)
-        except DockerConflict as exc:
-            if name is None or "already in use" not in str(exc):
-                raise
-            continue
-        except DockerError:
-            _discard_unheard(engine, flow_run_id)
+        except DockerError as exc:
+            if name is not None and _is_taken(exc):
+                continue
+            if not isinstance(exc, DockerConflict):
+                _discard_unheard(engine, flow_run_id)
             raise
         break
     assert container is not None  # noqa: S101 - the last name is one that the engine makes up
@@ -111,6 +110,11 @@ def _create(
         discard(engine, container.id)
         raise
     return Container(engine, str(container.id), str(container.name), has_terminal(container.attrs))
+
+
+def _is_taken(exc: DockerError) -> bool:
+    """Say whether another container has the name; a stand-in for the SDK may say so without a status."""
+    return "already in use" in str(exc) and (isinstance(exc, DockerConflict) or "Conflict" in str(exc))
 
 
 def _discard_unheard(engine: Engine, flow_run_id: UUID) -> None:
