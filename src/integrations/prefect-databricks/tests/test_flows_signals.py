@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from prefect.settings import get_current_settings
 
-from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends.databricks import TOKEN, WAREHOUSE, StatementPlay, TaskPlay
+from prefect_integration_tests.children import ended_by
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.databricks import Databricks
@@ -44,29 +42,12 @@ asyncio.run(async_flow()) if sys.argv[1] == "async" else {"sync": sync_flow, "sq
 """
 
 
-def end_by_signal(face: str, number: signal.Signals, thing: str, looked: str, databricks: Databricks) -> str:
+def end_by_signal(face: str, number: signal.Signals, thing: str, says: str, databricks: Databricks) -> str:
     """Run a flow of the script, end it when it waits, and give what it wrote."""
     environment = {**os.environ, "PREFECT_API_URL": str(get_current_settings().api.url), "TOKEN": TOKEN}
-    child = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, face, databricks.endpoint, thing],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        poll(
-            lambda: bool(databricks.calls_of(looked)) or child.poll() is not None or None,
-            subject="A look",
-            interval_seconds=0.05,
-            timeout_seconds=120,
-        )
-        child.send_signal(number)
-        output, _ = child.communicate(timeout=60)
-    finally:
-        child.kill()
-        child.wait()
-    assert child.returncode != 0
-    return output.decode()
+    code, output = ended_by(number, SCRIPT, face, databricks.endpoint, thing, says=says, environment=environment)
+    assert code != 0
+    return output
 
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -79,7 +60,7 @@ def test_a_flow_that_is_ended_by_a_signal_cancels_its_run(
     face: str, number: signal.Signals, databricks: Databricks
 ) -> None:
     databricks.jobs_api.play = TaskPlay(seconds=None)
-    output = end_by_signal(face, number, str(databricks.add_job()), "GetRun", databricks)
+    output = end_by_signal(face, number, str(databricks.add_job()), ": RUNNING", databricks)
     assert [databricks.result_of(run["run_id"]) for run in databricks.runs] == ["CANCELED"], output
 
 
@@ -87,5 +68,5 @@ def test_a_flow_that_is_ended_by_a_signal_cancels_its_run(
 @SIGNALS
 def test_a_flow_that_is_ended_by_a_signal_cancels_its_statement(number: signal.Signals, databricks: Databricks) -> None:
     databricks.sql.play = StatementPlay(seconds=None)
-    output = end_by_signal("sql", number, WAREHOUSE, "GetStatement", databricks)
+    output = end_by_signal("sql", number, WAREHOUSE, "goes on", databricks)
     assert [each.state for each in databricks.sql.statements.values()] == ["CANCELED"], output

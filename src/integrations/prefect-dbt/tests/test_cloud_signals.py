@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from prefect.settings import get_current_settings
 
-from prefect_integration_kit.waiting import poll
 from prefect_integration_tests.backends.dbt_cloud import ACCOUNT, API_KEY, Play
+from prefect_integration_tests.children import ended_by
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.dbt_cloud import DbtCloud
@@ -48,23 +46,6 @@ def test_a_flow_that_is_ended_by_a_signal_cancels_its_run(
     job_id = str(dbt_cloud.add_job())
     api = str(get_current_settings().api.url)
     environment = {**os.environ, "PREFECT_API_URL": api, "KEY": API_KEY, "ACCOUNT": str(ACCOUNT)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, face, dbt_cloud.endpoint, job_id],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        poll(
-            lambda: bool(dbt_cloud.calls_of("GetRun")) or child.poll() is not None or None,
-            subject="A look at the run",
-            interval_seconds=0.05,
-            timeout_seconds=120,
-        )
-        child.send_signal(number)
-        output, _ = child.communicate(timeout=60)
-    finally:
-        child.kill()
-        child.wait()
-    assert [run["status_humanized"] for run in dbt_cloud.runs] == ["Cancelled"], output.decode()
-    assert child.returncode != 0
+    code, output = ended_by(number, SCRIPT, face, dbt_cloud.endpoint, job_id, says=": Running", environment=environment)
+    assert [run["status_humanized"] for run in dbt_cloud.runs] == ["Cancelled"], output
+    assert code != 0
