@@ -252,11 +252,11 @@ def test_a_large_argument_outlives_the_workers_that_hold_it(
     @flow(task_runner=DaskTaskRunner(address=killable_cluster.address))
     def mapped() -> list[int]:
         futures = size_when.map(release, unmapped(content), range(4), notes)
-        eventually(lambda: len(lines(notes)) == 2)
+        # Where Dask has measured a slow network, it gives all to the worker that has the argument: one run waits then.
+        begun = eventually(lambda: len(lines(notes)))
         parcels = {parcel.key for future in futures for parcel in future.wrapped_future.parcels}
         killable_cluster.kill(set.union(*map(killable_cluster.holders, parcels)))
-        # Dask tries again what was interrupted. The worker that is there first may get all of it: one run waits then.
-        eventually(lambda: len(lines(notes)) >= 3)
+        eventually(lambda: len(lines(notes)) > begun)  # Dask tries again what was interrupted
         release.touch()
         return futures.result()
 
