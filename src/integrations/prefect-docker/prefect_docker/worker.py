@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import prefect.utilities.dockerutils
@@ -106,7 +106,8 @@ class DockerWorker(AttendingWorker[DockerWorkerJobConfiguration, Any, DockerWork
         from ._worker.runs import DockerRuns
         from .settings import DockerWorkerSettings
 
-        return DockerRuns(self, DockerWorkerSettings())
+        related = partial(self._event_related_resources, include_self=True)
+        return DockerRuns(self, DockerWorkerSettings(), related)
 
     @property
     def _attended(self) -> DockerRuns:

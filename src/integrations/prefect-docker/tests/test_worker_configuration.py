@@ -167,7 +167,15 @@ def test_a_run_gives_its_container_name_labels_command_and_environment() -> None
 
 @pytest.mark.parametrize(
     ("name", "legal"),
-    [("happy-fox", "happy-fox"), ("a/b c", "a-b-c"), ("--x.y_z--", "x.y_z"), ("ß", "ss"), ("Lauf-東京", "Lauf-Dong-Jing"), ("", None), (None, None)],
+    [
+        ("happy-fox", "happy-fox"),
+        ("a/b c", "a-b-c"),
+        ("--x.y_z--", "x.y_z"),
+        ("ß", "ss"),
+        ("Lauf-東京", "Lauf-Dong-Jing"),
+        ("", None),
+        (None, None),
+    ],
 )
 def test_a_containers_name_is_made_legal(name: str | None, legal: str | None) -> None:
     assert container_name(name) == legal

@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import docker
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import InfrastructureNotFound
 
 from prefect_docker import DockerRegistryCredentials
@@ -124,3 +125,18 @@ async def test_a_container_is_stopped_by_its_identifier(client: Any, container: 
         client.containers.get.side_effect = NotFound("gone")
         with pytest.raises(InfrastructureNotFound, match="does not have it"):
             await worker.kill_infrastructure(f"{ADDRESS}:c0ffee", pool.configured())
+
+
+async def test_each_status_of_a_container_is_an_event(client: Any, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Any] = []
+    monkeypatch.setattr(EventsWorker, "send", lambda self, *items: events.extend(items))
+    async with pool.worker() as worker:
+        flow_run, _ = await pool.submit(worker)
+    events = [event for event in events if event.event.startswith("prefect.docker.container.")]
+    assert [event.event.rpartition(".")[2] for event in events] == ["created", "running", "exited"]
+    assert [event.follows for event in events] == [None, events[0].id, events[1].id]
+    for event in events:
+        assert (event.resource.id, event.resource.name) == ("prefect.docker.container.c0ffee", "my-run")
+        related = {resource.role: resource.id for resource in event.related}
+        assert related["flow-run"] == f"prefect.flow-run.{flow_run.id}"
+        assert related["worker"].startswith("prefect.worker.docker.")

@@ -18,8 +18,9 @@ from ..errors import DockerError, DockerNotFound
 from . import starting
 from .collection import Collection
 from .configuration import DockerWorkerJobConfiguration
-from .documents import has_terminal, name_of
+from .documents import has_terminal, name_of, status_of
 from .engine import Engine, Engines
+from .events import ContainerEvents
 from .identifiers import parse_identifier
 from .outcomes import ended_of, outcome_of
 from .output import OutputCopy
@@ -31,6 +32,7 @@ from .watch import ContainerWatch
 if TYPE_CHECKING:
     import anyio.abc
     from prefect.client.schemas.objects import FlowRun
+    from prefect.events import RelatedResource
 
     from ..settings import DockerWorkerSettings
     from ..worker import DockerWorker
@@ -48,13 +50,19 @@ class RunningContainer:
 
     container: Container
     configuration: DockerWorkerJobConfiguration
+    events: ContainerEvents
     from_now: bool = False
 
 
 class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
     """The runs of one worker."""
 
-    def __init__(self, worker: DockerWorker, settings: DockerWorkerSettings) -> None:
+    def __init__(
+        self,
+        worker: DockerWorker,
+        settings: DockerWorkerSettings,
+        related: Callable[[DockerWorkerJobConfiguration], list[RelatedResource]],
+    ) -> None:
         super().__init__(
             worker,
             settings,
@@ -66,6 +74,7 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
         self.settings = settings
         self.engines = Engines(settings)
         self._docker_worker = worker
+        self._related = related
         self._watches: dict[int, ContainerWatch] = {}
 
     # While the worker is open
@@ -106,6 +115,8 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
     ) -> RunningContainer | None:
         engine = await self.engines.open(configuration.docker_host)
         container = await starting.create(engine, flow_run.id, configuration, logger)
+        events = self._events_of(container, configuration)
+        events.tell("created")
         watch = self._watch_of(engine)
         watch.expect(container.container_id)
         try:
@@ -118,7 +129,8 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
             logger.info("The flow run was cancelled before its container was started.")
             return None
         logger.info("Started container '%s' (%s).", container.name, container.container_id[:12])
-        return RunningContainer(container, configuration)
+        events.tell("running")
+        return RunningContainer(container, configuration, events)
 
     async def _await_end(self, item: RunningContainer) -> End:
         """Wait for the end, and copy the output meanwhile."""
@@ -142,6 +154,8 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
         finally:
             if copying is not None:
                 await end([copying])
+        if document is not None:
+            item.events.tell(status_of(document) or "exited")
         outcome = outcome_of(container.name, document)
         return End(
             ended=ended_of(container.name, container.identifier, outcome),
@@ -171,6 +185,9 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
 
     def _title_of(self, item: RunningContainer) -> str:
         return f"container '{item.container.name}'"
+
+    def _events_of(self, container: Container, configuration: DockerWorkerJobConfiguration) -> ContainerEvents:
+        return ContainerEvents(container.container_id, container.name, lambda: self._related(configuration))
 
     def _watch_of(self, engine: Engine) -> ContainerWatch:
         key = id(engine)
@@ -209,7 +226,8 @@ class DockerRuns(AttendedRuns[DockerWorkerJobConfiguration, RunningContainer]):
         name = named.container_id[:12] if document is None else name_of(document)
         container = Container(engine, named.container_id, name, has_terminal(document))
         configuration = overridden(configuration, self.settings.overrides)
-        self._see_through_in_background(flow_run, RunningContainer(container, configuration, from_now=True))
+        events = self._events_of(container, configuration)
+        self._see_through_in_background(flow_run, RunningContainer(container, configuration, events, from_now=True))
 
 
 def _is_to_be_removed(configuration: DockerWorkerJobConfiguration) -> bool:
