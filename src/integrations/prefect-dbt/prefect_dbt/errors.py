@@ -15,8 +15,9 @@
     ├── DbtTimeout (TimeoutError)
     └── DbtProcessDied                  dbt's process ended without a result
 
-They are `ValueError`s and `RuntimeError`s, which is what code written for earlier releases catches. dbt Cloud has its
-own tree in `prefect_dbt.cloud.exceptions`. `error_of` is the only place where dbt's own exceptions are translated.
+They are `ValueError`s and `RuntimeError`s, which is what code written for earlier releases catches, and an error that
+stands for an exception of dbt is also of that class. dbt Cloud has its own tree in `prefect_dbt.cloud.exceptions`.
+`error_of` is the only place where dbt's own exceptions are translated.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prefect_integration_kit.sdk_errors import TranslatedError
 
-class DbtError(ValueError, RuntimeError):
+
+class DbtError(TranslatedError, ValueError, RuntimeError):
     """Work with dbt Core failed."""
 
 
