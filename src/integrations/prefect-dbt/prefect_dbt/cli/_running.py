@@ -122,7 +122,7 @@ class CommandRun:
                 want_nodes=False,
                 include_compiled_code=self.create_summary_artifact,
             )
-            with dbt_process({} if lent is None else lent.env) as process:
+            with dbt_process({} if lent is None else lent.env, "prefect_dbt.cli.commands") as process:
                 yield process, invocation
 
     def _listener(self) -> _Listener:

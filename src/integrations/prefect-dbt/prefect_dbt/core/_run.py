@@ -172,7 +172,7 @@ class DbtRun:
                 include_compiled_code=options.include_compiled_code,
                 keep_manifest=bool(self._hooks.selectors),
             )
-            process = stack.enter_context(dbt_process(env))
+            process = stack.enter_context(dbt_process(env, "prefect_dbt.core.runner"))
             outcome = self._invoke(process, invocation, observer)
         return self._end(outcome, memory, unique)
 

@@ -56,6 +56,14 @@ SETTINGS_CONFIG = ["target_path", "profiles_dir", "project_dir", "log_level"]
 FAILURE_MSG = FAILURE_MESSAGE
 
 
+def __getattr__(name: str) -> Any:
+    if name != "dbtRunner":  # which tests replace here; see `_replaced`
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dbt.cli.main import dbtRunner
+
+    return dbtRunner
+
+
 def execute_dbt_node(task_state: NodeTaskTracker, node_id: str, asset_id: str | None) -> None:
     """Wait until dbt has ended with a node, and fail if the node did; to be called in a task that stands for the node.
 
