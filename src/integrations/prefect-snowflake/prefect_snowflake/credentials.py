@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["InvalidPemFormat", "SnowflakeCredentials"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "snowflake":  # by which tests find `connector.connect`, to replace it
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module("snowflake.connector")
+    return import_module("snowflake")
+
 
 TokenProvider = Callable[[], "str | SecretStr"]
 

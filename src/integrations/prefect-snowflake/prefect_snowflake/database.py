@@ -201,7 +201,7 @@ class SnowflakeConnector(Frames, StageFiles, LiveBlock, QuickKey, DatabaseBlock)
 
     def _get_connection(self, connect_kwargs: dict[str, Any]) -> SnowflakeConnection:
         with self._lock:
-            if self._connection is None or self._connection.is_closed():
+            if self._connection is None or self._connection.is_closed() is True:  # not a stub that says anything
                 self._connection = self.open_connection(**connect_kwargs)
                 self.logger.info("Opened a session at Snowflake account %r", self.credentials.account)
             return self._connection

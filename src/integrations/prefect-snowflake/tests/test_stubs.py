@@ -106,3 +106,32 @@ def test_fakesnow_can_take_the_place_of_the_connector() -> None:
         block.execute_many("INSERT INTO t VALUES (%(n)s)", [{"n": 1}, {"n": 2}])
         assert block.fetch_many("SELECT n FROM t ORDER BY n", size=1) == [(1,)]
         assert block.fetch_all("SELECT n FROM t ORDER BY n") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "place", ["snowflake.connector.connect", "prefect_snowflake.credentials.snowflake.connector.connect"]
+)
+def test_a_mock_of_the_connector_serves_all_statements_of_a_block(place: str) -> None:
+    with patch(place) as connect:
+        cursor = connect.return_value.cursor.return_value
+        cursor.fetchone.return_value = (1,)
+        cursor.fetchmany.return_value = [(1,), (2,)]
+        cursor.fetchall.return_value = [(3,)]
+        block = connector()
+        block.execute("q")
+        assert block.fetch_many("several", size=2) == [(1,), (2,)]
+        assert block.fetch_all("all") == [(3,)]
+        assert connect.call_count == 1
+        assert connect.call_args.kwargs["account"] == "a"
+        block.close()
+        assert connect.return_value.close.call_count == 1
+
+
+@pytest.mark.parametrize("spec", [None, ["cursor", "fetchone", "execute_async", "get_results_from_sfqid", "close"]])
+def test_a_mock_may_say_what_fetchone_gives(spec: list[str] | None) -> None:
+    with patch("snowflake.connector.connect") as connect:
+        cursor = connect.return_value.cursor.return_value = MagicMock(spec=spec)
+        cursor.fetchone.side_effect = [(1,), None]
+        block = connector()
+        assert block.fetch_one("q") == (1,)
+        assert block.fetch_one("q") is None
