@@ -158,6 +158,28 @@ _RULES = (
     ),
     _Rule(r"Could not find selector named", DbtUsageError, "Correct the selector, or define it in selectors.yml."),
     _Rule(
+        r"(?s)External connection exception occurred.*CERTIFICATE_VERIFY_FAILED",  # of `dbt deps`
+        DbtInvocationFailed,
+        "Where an authority of your own has signed the certificate, name its file in REQUESTS_CA_BUNDLE.",
+    ),
+    _Rule(
+        r"External connection exception occurred",
+        DbtInvocationFailed,
+        "Check that this machine reaches the hub of packages (DBT_PACKAGE_HUB_URL) and the addresses that it names, and "
+        "run `dbt deps` again.",
+    ),
+    _Rule(
+        r"No space left on device|Disk quota exceeded|File too large",
+        DbtInvocationFailed,
+        "Make room on the disks of `target_path`, of the log and of the packages, and run the command again.",
+    ),
+    _Rule(
+        r"certificate verify failed",
+        DbtDatabaseUnreachable,
+        "Name the authority that has signed the database's certificate in the target of profiles.yml; for PostgreSQL by "
+        "`sslrootcert`.",
+    ),
+    _Rule(
         r"could not translate host name|name or service not known|connection refused|no route to host|"
         r"timeout expired|connection to server .* failed",
         DbtDatabaseUnreachable,

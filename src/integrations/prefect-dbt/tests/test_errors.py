@@ -54,6 +54,25 @@ SAID = {
         DbtDatabaseUnreachable,
         "Check host, port and login",
     ),
+    "a hub of packages that is away": (
+        "ConnectionError",
+        "External connection exception occurred: HTTPConnectionPool(host='hub', port=80): Connection refused",
+        DbtInvocationFailed,
+        "DBT_PACKAGE_HUB_URL",
+    ),
+    "a hub whose certificate is not trusted": (
+        "ConnectionError",
+        "External connection exception occurred: SSLError('CERTIFICATE_VERIFY_FAILED')",
+        DbtInvocationFailed,
+        "REQUESTS_CA_BUNDLE",
+    ),
+    "a database whose certificate is not trusted": (
+        "DbtDatabaseError",
+        'Database Error\n  connection to server at "db", port 5432 failed: SSL error: certificate verify failed',
+        DbtDatabaseUnreachable,
+        "sslrootcert",
+    ),
+    "a full disk": ("OSError", "[Errno 28] No space left on device", DbtInvocationFailed, "Make room"),
     "a selector that is not defined": (
         "DbtRuntimeError",
         "Runtime Error\n  Could not find selector named nope, expected one of []",

@@ -20,6 +20,7 @@ from .encoding import Encoder, Filter
 from .frames import END_OF_OUTPUT
 from .keeping import KeptManifest
 from .nodes import Nodes, from_event, from_result, plain
+from .packages import Installation
 from .records import DbtEvent, NodeDetails, NodeResult
 from .results import pack
 from .scrubbing import Scrubber
@@ -69,6 +70,7 @@ class Invoker:
             result = run.invoke(number)
         except KeyboardInterrupt as exc:  # between dbt's end and ours
             result = dbtRunnerResult(success=False, exception=exc)
+        run.clean_up(result)
         with contextlib.suppress(OSError):
             os.chdir(folder)
         _release()
@@ -93,6 +95,7 @@ class _Run:
         self._finished: dict[str, NodeResult] = {}
         self._begun: Counter[str] = Counter()
         self._sees_flags = False
+        self._installation: Installation | None = None
         self.command = ""
         self.args: list[str] = []
 
@@ -107,7 +110,11 @@ class _Run:
             serving.running = True
             if serving.is_cancelled(number):
                 return dbtRunnerResult(success=False, exception=KeyboardInterrupt())
-            runner: Any = dbtRunner(manifest=manifest, callbacks=[self.callback])
+            callbacks: list[Any] = [self.callback]
+            if self.command == "deps":
+                self._installation = Installation()
+                callbacks.append(self._installation.callback)
+            runner: Any = dbtRunner(manifest=manifest, callbacks=callbacks)
             return runner.invoke(self.args, **kwargs)
         except BaseException as exc:  # noqa: BLE001 - told to the parent
             return dbtRunnerResult(success=False, exception=exc)
@@ -123,6 +130,11 @@ class _Run:
             self._kept.forget()
             return None
         return self._kept.take(given)
+
+    def clean_up(self, result: Any) -> None:
+        """Leave nothing half done behind a failure."""
+        if self._installation is not None and not result.success:
+            self._installation.undo(self._context.get("project"))
 
     def keep_manifest(self, result: Any) -> None:
         """Keep what dbt parsed for the next invocation, unless it may be half done."""
