@@ -15,7 +15,7 @@ from prefect_databricks.flows import jobs_runs_submit_and_wait_for_completion
 from prefect_databricks.jobs import jobs_create
 from prefect_databricks.sql import asql_statement
 from prefect_integration_tests.backends.certificates import PrivateCA
-from prefect_integration_tests.backends.databricks import TOKEN, WAREHOUSE, Databricks
+from prefect_integration_tests.backends.databricks import CLIENT_ID, CLIENT_SECRET, TOKEN, WAREHOUSE, Databricks
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.backends.http_edge import HttpEdge
 from prefect_integration_tests.clock import FakeClock
@@ -100,6 +100,23 @@ class TestReads(TestWrites):
         self.databricks.sql.execute(f"INSERT INTO written VALUES ('{key}')")  # so that it is counted
 
 
+class TestLogin(_Edged):
+    """A token of a service principal. One that is asked for twice does no harm."""
+
+    error = DatabricksUnavailable
+    named = f"No token for service principal {CLIENT_ID}"
+    secret = CLIENT_SECRET
+
+    def prepare(self) -> None:
+        self.got: dict[str, str] = {}
+
+    async def change(self, edge: HttpEdge, key: str) -> None:
+        self.got[key] = await principal(edge.url).aget_token()
+
+    def changes(self, edge: HttpEdge, key: str) -> int:
+        return int(self.got.get(key) in self.databricks.identity.issued)
+
+
 @pytest.mark.parametrize("unsure", ["reset", "time-out", "truncated", "lost"])
 async def test_what_may_have_been_done_is_said_to_be(
     unsure: Any, databricks: Databricks, http_edge: Callable[..., HttpEdge], monkeypatch: pytest.MonkeyPatch
@@ -111,17 +128,18 @@ async def test_what_may_have_been_done_is_said_to_be(
         await jobs_create.fn(credentials, name="etl", tasks=TASKS)
 
 
-@pytest.mark.parametrize("start", ["run", "statement"])
+@pytest.mark.parametrize("start", ["run", "statement", "login"])
 async def test_a_host_that_no_resolver_knows_is_told(start: str, clock: FakeClock) -> None:
-    nowhere = DatabricksCredentials(databricks_instance=f"https://{UNRESOLVABLE_HOST}", token=SecretStr(TOKEN))
-    with pytest.raises(DatabricksUnavailable, match=rf"{UNRESOLVABLE_HOST}.*Check `databricks_instance`") as caught:
-        await _start(start, nowhere)
+    with pytest.raises(
+        DatabricksUnavailable, match=rf"{UNRESOLVABLE_HOST}.*Check (`databricks_instance`|the address)"
+    ) as caught:
+        await _start(start, f"https://{UNRESOLVABLE_HOST}")
     assert "may have" not in str(caught.value)  # it was never sent
     assert len(clock.sleeps) > 1
     assert sum(clock.sleeps) <= 60
 
 
-@pytest.mark.parametrize("start", ["run", "statement"])
+@pytest.mark.parametrize("start", ["run", "statement", "login"])
 async def test_a_certificate_that_nobody_trusts_is_told_and_nothing_is_sent(
     start: str,
     databricks: Databricks,
@@ -132,28 +150,36 @@ async def test_a_certificate_that_nobody_trusts_is_told_and_nothing_is_sent(
     context: ssl.SSLContext = private_ca.issue("workspace", "127.0.0.1").server_context()
     edge = http_edge(databricks.endpoint, context=context)
     with pytest.raises(DatabricksError, match=r"certificate .* is not trusted.*`client_kwargs` as `verify`"):
-        await _start(start, DatabricksCredentials(databricks_instance=edge.url, token=SecretStr(TOKEN)))
+        await _start(start, edge.url)
     assert (edge.calls, clock.sleeps) == ([], [])  # no other attempt would end otherwise
 
 
-@pytest.mark.parametrize("start", ["run", "statement"])
+@pytest.mark.parametrize("start", ["run", "statement", "login"])
 async def test_a_clock_that_jumps_does_not_matter(
     start: str,
     databricks: Databricks,
-    credentials: DatabricksCredentials,
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     databricks.fail("*", 429, retry_after="7", times=2)
     right, jumps = time.time, iter([86_400.0, -86_400.0])
     monkeypatch.setattr(time, "time", lambda: right() + next(jumps, 0.0))
-    await _start(start, credentials)
+    await _start(start, databricks.endpoint)
     assert clock.sleeps[:2] == [7, 7]
-    assert len(databricks.runs) + len(databricks.sql.statements) == 1
+    assert len(databricks.runs) + len(databricks.sql.statements) + len(databricks.identity.issued) == 1
 
 
-async def _start(start: str, credentials: DatabricksCredentials) -> None:
-    if start == "run":
+def principal(address: str) -> DatabricksCredentials:
+    return DatabricksCredentials(
+        databricks_instance=address, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET)
+    )
+
+
+async def _start(start: str, address: str) -> None:
+    credentials = DatabricksCredentials(databricks_instance=address, token=SecretStr(TOKEN))
+    if start == "login":
+        await principal(address).aget_token()
+    elif start == "run":
         await jobs_runs_submit_and_wait_for_completion.fn(credentials, tasks=TASKS)
     else:
         await asql_statement.fn("SELECT 1", credentials, WAREHOUSE)

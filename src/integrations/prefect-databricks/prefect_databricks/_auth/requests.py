@@ -120,7 +120,7 @@ def _end(body: Mapping[str, Any]) -> float | None:
 
 
 def _unreachable(exc: httpx.HTTPError, subject: str, url: str, secrets: list[str | None], remedy: str) -> Exception:
-    if passing(exc) is False and not isinstance(exc, httpx.ConnectError):
+    if passing(exc) is False:
         return translated(exc, subject, secrets=secrets)
     text = f"{subject}: no answer from {url} ({type(exc).__name__}: {exc}). {remedy}"
     return DatabricksUnavailable(masked(text, secrets), subject=subject)
