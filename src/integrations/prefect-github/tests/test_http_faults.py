@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from prefect_github import (
+    GitHubAppCredentials,
     GitHubAuthenticationFailed,
     GitHubCertificateError,
     GitHubCredentials,
@@ -21,7 +22,7 @@ from prefect_integration_kit.waiting import Backoff
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.backends.github_api import GitHubApi
-from prefect_integration_tests.backends.http_edge import HttpEdge
+from prefect_integration_tests.backends.http_edge import EdgeCall, HttpEdge
 from prefect_integration_tests.clock import FakeClock
 from prefect_integration_tests.suites import HttpFaultSuite
 
@@ -72,6 +73,60 @@ class TestQueries(_Edged):
 
     def changes(self, edge: HttpEdge, key: str) -> int:
         return min(1, sum(operation.variables["id"] == key for operation in self.api.operations))
+
+
+class TestAppLogin(HttpFaultSuite):
+    """A token of an App. One that is asked for twice does no harm."""
+
+    error = GitHubError
+    named = "GitHub"
+
+    @pytest.fixture
+    def edge(
+        self,
+        github_api: GitHubApi,
+        app_credentials: GitHubAppCredentials,
+        http_edge: Callable[..., HttpEdge],
+        clock: FakeClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> HttpEdge:
+        monkeypatch.setattr(_http, "TIMEOUT_SECONDS", 0.8)
+        monkeypatch.setattr(_http, "BACKOFF", Backoff(max_attempts=3))
+        self.api, self.credentials = github_api, app_credentials
+        self.tokens: dict[str, str] = {}
+        return http_edge(github_api.endpoint)
+
+    async def change(self, edge: HttpEdge, key: str) -> None:
+        there = self.credentials.model_copy(update={"base_url": edge.url})
+        self.tokens[key] = (await there.aget_token()).get_secret_value()
+
+    def changes(self, edge: HttpEdge, key: str) -> int:
+        return int(self.tokens.get(key) in self.api.tokens)
+
+    def strikes(self, call: EdgeCall) -> bool:
+        return call.path.endswith("/access_tokens")
+
+
+def test_an_app_at_a_host_that_no_resolver_knows_is_told(
+    app_credentials: GitHubAppCredentials, clock: FakeClock
+) -> None:
+    nowhere = app_credentials.model_copy(update={"base_url": f"https://{UNRESOLVABLE_HOST}"})
+    with pytest.raises(GitHubUnavailable, match="Check `base_url`, the network"):
+        nowhere.get_token()
+    assert len(clock.sleeps) > 1
+
+
+def test_an_app_tells_nothing_to_a_server_whose_certificate_nobody_trusts(
+    github_api: GitHubApi,
+    app_credentials: GitHubAppCredentials,
+    git_authority: PrivateCA,
+    http_edge: Callable[..., HttpEdge],
+    clock: FakeClock,
+) -> None:
+    edge = http_edge(github_api.endpoint, context=git_authority.issue("app", "127.0.0.1").server_context())
+    with pytest.raises(GitHubCertificateError, match=r"`ca_bundle`"):
+        app_credentials.model_copy(update={"base_url": edge.url}).get_token()
+    assert (edge.calls, clock.sleeps) == ([], [])
 
 
 async def test_a_host_that_no_resolver_knows_is_told(clock: FakeClock) -> None:
