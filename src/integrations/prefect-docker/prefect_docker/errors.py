@@ -1,7 +1,7 @@
 """What can go wrong with Docker, as Python exceptions.
 
     DockerError
-    ├── DockerUnavailable (ConnectionError)     no engine answers, or the connection to it broke
+    ├── DockerUnavailable (ConnectionError, RuntimeError)   no engine answers, or the connection to it broke
     ├── DockerTimeout (TimeoutError)            the engine took longer than the client waits
     ├── DockerContextInvalid (ValueError)       the Docker context does not exist or cannot be read
     ├── DockerNotFound (LookupError)
@@ -50,7 +50,7 @@ class DockerError(TranslatedError):
         self.reason = reason
 
 
-class DockerUnavailable(DockerError, ConnectionError):
+class DockerUnavailable(DockerError, ConnectionError, RuntimeError):
     """No engine answers at the address, it cannot be talked to, or the connection broke."""
 
     remedy = "See that the Docker engine runs and can be reached from here."

@@ -45,6 +45,7 @@ def answer(status: int, message: str = "said the engine", cls: Any = docker.erro
         (answer(418), DockerError, DockerError),
         (requests.exceptions.ReadTimeout("read timed out"), DockerTimeout, TimeoutError),
         (requests.exceptions.ConnectionError("gone"), DockerUnavailable, ConnectionError),
+        (requests.exceptions.ConnectionError("gone"), DockerUnavailable, RuntimeError),
         (requests.exceptions.ConnectTimeout("slow"), DockerUnavailable, ConnectionError),
         (docker.errors.InvalidArgument("no"), DockerInvalidRequest, ValueError),
     ],
