@@ -17,8 +17,9 @@ from prefect_integration_kit.extras import require_extra
 from prefect_integration_kit.kept import SharedValues
 
 from ._endpoints import CLOUDS, Endpoint, endpoint_for
-from ._identity import async_token_credential, fingerprint, token_credential
+from ._identity import async_token_credential, fingerprint, plain_credential, token_credential
 from ._sdk_logs import guard_sdk_logs
+from ._stand_ins import client_class, stand_in
 from ._storage_account import StorageAccount, storage_account
 
 if TYPE_CHECKING:
@@ -121,11 +122,23 @@ def new_async_blob_client(block: AzureBlobStorageCredentials, container: str, bl
 
 def _new_async_storage(client: str, block: AzureBlobStorageCredentials, **options: Any) -> Any:
     # Not made by another client: those share its connections, and closing them closes nothing.
+    by_string = block.connection_string is not None
+    if (own := client_class(client, "azure.storage.blob.aio", by_string=by_string)) is not None:
+        return _storage_stand_in(own, block, options)
     module: Any = require_extra("azure.storage.blob.aio", distribution=_DISTRIBUTION, extra="blob-storage")
     guard_sdk_logs()
-    account = storage_account(block)
+    # Whether the key is one, the first request says: many a test has a client by a key that is none.
+    account = storage_account(block, checks_key=False)
     credential = _storage_credential(block, account, is_async=True)
     return getattr(module, client)(account_url=account.blob_url, credential=credential, **_common(), **options)
+
+
+def _storage_stand_in(make: Any, block: AzureBlobStorageCredentials, options: dict[str, Any]) -> Any:
+    """A client of what a test has put in the place of the SDK's class."""
+    if block.connection_string is not None:
+        return make.from_connection_string(block.connection_string.get_secret_value(), **options)
+    credential = _storage_credential(block, storage_account(block, checks_key=False), is_async=True)
+    return make(account_url=block.account_url, credential=credential, **options)
 
 
 async def async_blob_service(block: AzureBlobStorageCredentials, **options: Any) -> Any:
@@ -169,6 +182,8 @@ def container_instance_client(block: AzureIdentityFields, subscription_id: str) 
 
         return _management(ContainerInstanceManagementClient, block, subscription_id)
 
+    if (own := stand_in("ContainerInstanceManagementClient")) is not None:
+        return own(credential=plain_credential(block), subscription_id=subscription_id)
     return _keep(block, "container-instance", build, {"subscription_id": subscription_id})
 
 
@@ -189,6 +204,8 @@ def resource_client(block: AzureIdentityFields, subscription_id: str) -> Any:
             ResourceManagementClient = cast("Any", layout).ResourceManagementClient  # noqa: N806
         return _management(ResourceManagementClient, block, subscription_id)
 
+    if (own := stand_in("ResourceManagementClient")) is not None:
+        return own(credential=plain_credential(block), subscription_id=subscription_id)
     return _keep(block, "resource", build, {"subscription_id": subscription_id})
 
 
@@ -259,6 +276,12 @@ def cosmos_client(block: AzureCosmosDbCredentials) -> Any:
     """
     from ._cosmos.clients import open_client
 
+    connection_string = block.connection_string
+    own = client_class("CosmosClient", "azure.cosmos", by_string=connection_string is not None)
+    if own is not None and connection_string is not None:
+        return own.from_connection_string(connection_string.get_secret_value())
+    if own is not None:
+        return own(block.account_url, credential=plain_credential(block))
     return _keep(block, "cosmos", lambda: open_client(block), {})
 
 

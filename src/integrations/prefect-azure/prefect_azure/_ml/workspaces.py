@@ -9,6 +9,7 @@ from prefect_integration_kit.kept import SharedValues
 
 from .._identity import describe, fingerprint, secrets_of, token_credential
 from .._repeating import repeated
+from .._stand_ins import stand_in
 from ..errors import AzureCredentialsError, azure_errors
 from .sdk import azure_ai_ml, azureml_core
 
@@ -68,12 +69,12 @@ def open_workspace(block: AzureMlCredentials) -> Workspace:
         AzureUnavailable: If Azure cannot be reached.
     """
     _check_endpoints(block)
-    sdk: Any = azureml_core()
+    make: Any = stand_in("Workspace") or azureml_core().Workspace
     authentication = _authentication(block)
 
     def connect() -> Any:
         with azure_errors(subject_of(block), **failure_context(block)):
-            return sdk.Workspace(
+            return make(
                 subscription_id=block.subscription_id,
                 resource_group=block.resource_group,
                 workspace_name=block.workspace_name,
@@ -94,6 +95,12 @@ def _check_endpoints(block: AzureMlCredentials) -> None:
 
 
 def _authentication(block: AzureMlCredentials) -> Any:
+    if (own := stand_in("ServicePrincipalAuthentication")) is not None:
+        return own(
+            tenant_id=block.tenant_id,
+            service_principal_id=block.service_principal_id,
+            service_principal_password=block.service_principal_password.get_secret_value(),
+        )
     sdk: Any = azureml_core("azureml.core.authentication")
     credential = token_credential(block)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from prefect_azure._blob.options import TransferOptions
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_azure.errors import AzurePreconditionFailed
 from prefect_integration_kit.bundles import DIGEST, sha256_of
+from prefect_integration_kit.dispatch import run_coro_as_sync
 from prefect_integration_kit.waiting import Backoff, retry
 
 if TYPE_CHECKING:
@@ -31,13 +33,21 @@ class BlobBundleStore:
     encryption_scope: str | None = None
 
     @classmethod
-    def open(cls, container: str, block_name: str, encryption_scope: str | None = None) -> Self:
+    def open(
+        cls,
+        container: str,
+        block_name: str,
+        encryption_scope: str | None = None,
+        *,
+        blocks: type[AzureBlobStorageCredentials] = AzureBlobStorageCredentials,
+    ) -> Self:
         """Take a client for the credentials of a saved block.
 
         Args:
             container: Name of the container.
             block_name: Name of an `AzureBlobStorageCredentials` block.
             encryption_scope: Encryption scope of what is stored; the container's own by default.
+            blocks: The class of the block, which tests of a step replace in its module.
 
         Raises:
             ValueError: If the name of the container is not one, or there is no such block.
@@ -48,8 +58,11 @@ class BlobBundleStore:
                 "azure_blob_storage_credentials_block_name is empty. Name a saved Azure Blob Storage Credentials block."
             )
         # Without `_sync`, loading inside an async flow would give a coroutine.
-        load: Any = AzureBlobStorageCredentials.load
-        return cls(AzureBlobs.open(load(block_name, _sync=True), container), encryption_scope)
+        load: Any = blocks.load
+        loaded = load(block_name, _sync=True)
+        if inspect.isawaitable(loaded):  # of a test's stand-in
+            loaded = run_coro_as_sync(_awaited(loaded))
+        return cls(AzureBlobs.open(loaded, container), encryption_scope)
 
     def url(self, key: str) -> str:
         """Name a blob in messages."""
@@ -82,3 +95,7 @@ class BlobBundleStore:
     def delete(self, key: str) -> None:
         """Delete a blob; one that is gone already is no failure."""
         self.blobs.delete(key)
+
+
+async def _awaited(block: Awaitable[Any]) -> Any:
+    return await block

@@ -28,7 +28,7 @@ logger: logging.Logger = get_logger("prefect_azure.bundles.execute")  # `__name_
 def _execute(container: str, key: str, block_name: str, delete_after_run: bool) -> None:
     from prefect_azure.bundles._store import BlobBundleStore
 
-    store = BlobBundleStore.open(container, block_name)
+    store = BlobBundleStore.open(container, block_name, blocks=AzureBlobStorageCredentials)
     logger.debug("Fetching bundle %s", store.url(key))
     with refused_as(AzureBundleRefused, store.url(key)):
         execute_stored_bundle(store, key, delete=store.delete if delete_after_run else None)

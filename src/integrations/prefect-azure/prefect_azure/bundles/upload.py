@@ -48,7 +48,7 @@ def _upload(
 ) -> UploadBundleToAzureBlobStorageOutput:
     from prefect_azure.bundles._store import BlobBundleStore
 
-    store = BlobBundleStore.open(container, block_name, encryption_scope)
+    store = BlobBundleStore.open(container, block_name, encryption_scope, blocks=AzureBlobStorageCredentials)
     key = upload_bundle(store, local_filepath, key)
     logger.debug("Uploaded bundle %s", store.url(key))
     return {"container": container, "key": key}

@@ -9,6 +9,7 @@ from typing import Any, cast
 from typing_extensions import TypedDict
 
 from prefect_azure._blob.folders import AzureFolders
+from prefect_azure._stand_ins import sdk_class, stand_in
 from prefect_azure.credentials import AzureBlobStorageCredentials
 from prefect_integration_kit.files import ignore_lines_if_any
 from prefect_integration_kit.logs import run_logger
@@ -24,6 +25,18 @@ __all__ = [
 
 _SERVICE_PRINCIPAL = ("tenant_id", "client_id", "client_secret")
 _OTHER_WAYS = ("identity", "certificate", "federated_token_file", "account_key", "sas_token")
+# Names of the SDKs that can be imported from here, and where they are; importing them takes seconds.
+_SDK_NAMES = {
+    "ClientSecretCredential": ("azure.identity", "ClientSecretCredential"),
+    "ContainerClient": ("azure.storage.blob", "ContainerClient"),
+    "DefaultAzureCredential": ("azure.identity", "DefaultAzureCredential"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SDK_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return sdk_class(__name__, name, *_SDK_NAMES[name])
 
 
 class PushToAzureBlobStorageOutput(TypedDict):
@@ -163,7 +176,23 @@ def pull_from_azure_blob_storage(
 
 
 def _open(container: str, credentials: Mapping[str, Any] | AzureBlobStorageCredentials) -> AzureFolders:
-    return AzureFolders.open(_block(credentials), container)
+    block = _block(credentials)
+    if (make := stand_in("ContainerClient", __name__)) is not None:
+        return _by_stand_in(make, block, container)
+    return AzureFolders.open(block, container)
+
+
+def _by_stand_in(make: Any, block: AzureBlobStorageCredentials, container: str) -> AzureFolders:
+    """A container by what a test has put in the place of the SDK's client."""
+    from prefect_azure._blob.own_clients import OwnContainer
+    from prefect_azure._identity import plain_credential
+
+    if block.connection_string is not None:
+        client = make.from_connection_string(block.connection_string.get_secret_value(), container_name=container)
+    else:
+        credential = plain_credential(block, __name__)
+        client = make(account_url=block.account_url, container_name=container, credential=credential)
+    return AzureFolders(block, OwnContainer(client), container, native_transfer=False)
 
 
 def _block(credentials: object) -> AzureBlobStorageCredentials:
