@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -19,6 +20,7 @@ from ._login import (
     TokenType,
     is_cloud,
     login_for_address,
+    own_login,
     plain_token,
     refuse_app_password,
     saved_login,
@@ -35,6 +37,22 @@ if TYPE_CHECKING:
 __all__ = ["BitBucketCredentials", "ClientType"]
 
 _CLOUD_API = "https://api.bitbucket.org/"
+_SAVED_APART = "unused, see username and token"
+"""What stands in place of a password where a token that was given as `user:token` is saved as two fields."""
+
+# Classes of the SDK that can be imported from here, and where they are; importing them takes half a second.
+_SDK_NAMES = {"Bitbucket": "atlassian.bitbucket", "Cloud": "atlassian.bitbucket.cloud"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SDK_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_SDK_NAMES[name]), name)
+
+
+def _client_class(name: str) -> Any:
+    """The SDK's class, or what a test of a flow has put in its place here."""
+    return globals().get(name) or __getattr__(name)
 
 
 class ClientType(Enum):
@@ -118,6 +136,20 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
     ca_bundle: CaBundle = None
     verify: Verify = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _puts_together(cls, values: Any) -> Any:
+        """Read a token that was given with its user name, and saved apart from it, as it was given."""
+        if not isinstance(values, dict):
+            return values
+        fields = cast("dict[str, Any]", values)
+        if _text(fields.get("password")) != _SAVED_APART:
+            return fields
+        username, token = fields.get("username"), _text(fields.get("token"))
+        if username and token and ":" not in token:  # else it was changed by hand
+            fields = {**fields, "username": None, "token": f"{username}:{token}"}
+        return {**fields, "password": None}
+
     @field_validator("password")
     @classmethod
     def _is_password(cls, password: SecretStr | None) -> SecretStr | None:
@@ -145,6 +177,8 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
             if self.username and self.username != username and "@" in self.username and self.email is None:
                 document.data["email"] = self.username
             save_login(document.data, username, token)
+            if self.password is None and own_login(self) == login and ":" not in token:
+                document.data["password"] = _SAVED_APART
         return document
 
     def format_git_credentials(self, url: str) -> str:
@@ -196,13 +230,7 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
         warn_of_exposure(self.logger, url, verify=self.verify)
         options: dict[str, Any] = {"url": url, **self._tls(), **self._login_for_api(kind, url), **client_kwargs}
         options["url"] = url
-        if kind is ClientType.CLOUD:
-            from atlassian.bitbucket.cloud import Cloud  # heavy: imported when needed
-
-            return Cloud(**options)
-        from atlassian.bitbucket import Bitbucket
-
-        return Bitbucket(**options)
+        return _client_class("Cloud" if kind is ClientType.CLOUD else "Bitbucket")(**options)
 
     def _server(self, kind: ClientType) -> str:
         if kind is ClientType.CLOUD:
@@ -242,6 +270,10 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
                 "The Bitbucket credentials have a password but no user name. Please provide a `username`."
             )
         return {"username": self.username or "", "password": password} if password else {}
+
+
+def _text(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _client_type(client_type: str | ClientType) -> ClientType:

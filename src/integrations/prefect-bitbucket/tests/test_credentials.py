@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from prefect_bitbucket import (
     BitBucketCredentialsError,
     ClientType,
 )
+from prefect_bitbucket import credentials as module
 from prefect_integration_tests.backends.bitbucket_api import BitBucketApi
 from prefect_integration_tests.backends.certificates import PrivateCA
 
@@ -153,6 +155,20 @@ class TestCloudClient:
         client: Any = BitBucketCredentials(token="wrong", url=bitbucket_api.endpoint).get_client("cloud")
         with pytest.raises(requests.HTTPError, match="Token is invalid"):
             client.repositories.get("shop", "etl")
+
+
+class TestClasses:
+    @pytest.mark.parametrize(("name", "kind"), [("Cloud", "cloud"), ("Bitbucket", "local")])
+    def test_a_class_that_a_test_replaces_makes_the_client(self, name: str, kind: str) -> None:
+        credentials = BitBucketCredentials(token="t", url="https://bitbucket.corp")
+        with patch(f"prefect_bitbucket.credentials.{name}") as made:
+            assert credentials.get_client(kind, timeout=3) is made.return_value
+        made.assert_called_once_with(url="https://bitbucket.corp", token="t", timeout=3)
+        client: Any = credentials.get_client(kind)
+        assert type(client) is getattr(module, name)
+
+    def test_no_other_name_is_there(self) -> None:
+        assert not hasattr(module, "Nothing")
 
 
 class TestServerClient:

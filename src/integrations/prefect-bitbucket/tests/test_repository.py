@@ -163,6 +163,24 @@ class TestSaved:
             client: Any = loaded.get_client("cloud")
             assert client.username == "ada@example.com"
 
+    @pytest.mark.parametrize("token", ["x-token-auth:my-token", "ada:t", "t", "ATATT-1", "ada:b:c"])
+    async def test_a_token_is_loaded_as_it_was_given(self, token: str, prefect_harness: None) -> None:
+        await BitBucketCredentials(token=token).save("bitbucket-as-given", overwrite=True)
+        loaded = await BitBucketCredentials.load("bitbucket-as-given")
+        assert loaded.token is not None
+        given = ("ada", "b:c") if token == "ada:b:c" else (None, token)
+        assert (loaded.username, loaded.token.get_secret_value()) == given
+        assert loaded.password is None
+
+    @pytest.mark.parametrize("token", ["new", "x-token-auth:new"])
+    def test_a_token_that_is_changed_where_it_was_saved_apart_is_the_new_one(self, token: str) -> None:
+        saved = BitBucketCredentials(token="x-token-auth:old")._to_block_document("n", include_secrets=True).data
+        changed = BitBucketCredentials(**{**saved, "token": token})
+        assert (
+            changed.format_git_credentials("https://bitbucket.org/a/b") == "https://x-token-auth:new@bitbucket.org/a/b"
+        )
+        assert changed.password is None
+
 
 ODD = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 NAMES = ODD.filter(lambda text: not set(text) & set(":@") and text != ACCESS)
