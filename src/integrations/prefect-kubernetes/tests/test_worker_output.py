@@ -84,6 +84,21 @@ async def test_lines_are_printed_as_they_come(api: Any, job: JobIdentifier, foll
     assert lines == ["one", "two", "ünïcode", "last"]
 
 
+async def test_a_job_that_is_over_is_looked_at_once(api: Any, job: JobIdentifier, following: Any) -> None:
+    api.play.start(job.job_name)
+    api.play.write(job.job_name, "one\ntwo")
+    api.play.succeed(job.job_name)
+    api.calls.clear()
+    async with following() as lines:
+        pass
+    assert lines == ["one", "two"]
+    assert [(call.verb, call.resource) for call in api.calls if call.resource in ("jobs", "pods", "pods/log")] == [
+        ("get", "jobs"),
+        ("list", "pods"),
+        ("get", "pods/log"),
+    ]
+
+
 async def test_a_stream_that_breaks_off_goes_on_where_it_was(api: Any, job: JobIdentifier, following: Any) -> None:
     async with following() as lines:
         api.play.start(job.job_name)

@@ -89,23 +89,23 @@ class Outputs:
         printed: dict[str, Printed] = {}
         pause = _FIRST_LOOK_SECONDS
         while True:
+            # A pod takes a moment to start; and a job, to end after its pod.
+            await self._clock.asleep(pause)
             seen = await cluster.read_job(job.namespace, job.job_name)
             if seen is None:
                 return
-            pod = await self._next_pod(cluster, seen, printed)
-            if pod is not None:
+            pods = await self._pods_to_print(cluster, seen, printed)
+            # While the job goes on, so may its first pod: what there is after that one is seen at the next look.
+            for pod in pods if seen.is_over else pods[:1]:
                 await self._print_pod(cluster.api, pod, seen.container, printed)
-                pause = _FIRST_LOOK_SECONDS
-                continue
-            if seen.is_over:
+            if seen.is_over and all(printed[pod.uid].is_all for pod in pods):
                 return
-            await self._clock.asleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            pause = _FIRST_LOOK_SECONDS if pods else min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _next_pod(self, cluster: SeenCluster, job: JobView, printed: dict[str, Printed]) -> PodView | None:
+    async def _pods_to_print(self, cluster: SeenCluster, job: JobView, printed: dict[str, Printed]) -> list[PodView]:
         pods = [pod for pod in await cluster.read_pods(job) if pod.has_started]
         pods = [pod for pod in pods if pod.uid not in printed or not printed[pod.uid].is_all]
-        return min(pods, key=lambda pod: (pod.created_at is None, pod.created_at), default=None)
+        return sorted(pods, key=lambda pod: (pod.created_at is None, pod.created_at))
 
     async def _print_pod(self, api: ApiClient, pod: PodView, container_name: str, printed: dict[str, Printed]) -> None:
         """Print what a pod has printed since the last time, and go on until the stream ends."""
@@ -128,8 +128,6 @@ class Outputs:
             self._logger.debug("The log of pod %s broke off; going on where it did: %s", pod.name, exc)
         else:
             so_far.is_all = container.state == "terminated" or pod.has_ended
-        if not so_far.is_all:
-            await self._clock.asleep(_FIRST_LOOK_SECONDS)
 
 
 @dataclass
