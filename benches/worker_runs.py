@@ -26,6 +26,7 @@ ABOUT = (
     " counts as over when the worker's `run` returns, which may be when it is submitted. What flow runs report"
     " themselves is reported for them, and not counted. One run goes before, so that imports and clients are not"
     " measured. Calls are requests of the worker's process, by run; growth is the memory that the runs left behind."
+    " Our worker of Kubernetes prints what pods print, and looks at each job and its pods for that, most of its calls."
     " Runs that Prefect's own part of the worker gives up before that count as failed. Prefect has a PostgreSQL: on"
     " SQLite it answers 503 to so many, and runs crash with either package. Worker, servers and Prefect share the"
     " machine."
