@@ -6,6 +6,8 @@ import http.client
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import SecretStr
+
 from prefect_integration_kit.coroutines import settled
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.sdk_errors import combined, mask_secrets
@@ -36,8 +38,9 @@ class SlackCalls:
 
     def __init__(self, credentials: SlackCredentials) -> None:
         self._credentials = credentials
-        # What stands in for a block, as in tests of flows, may have nothing but `get_client`.
-        self.secrets: tuple[Any, ...] = (getattr(credentials, "token", None), getattr(credentials, "proxy", None))
+        # What stands in for a block, as in tests of flows, may have nothing but `get_client`, or anything for a token.
+        fields = (getattr(credentials, name, None) for name in ("token", "proxy"))
+        self.secrets = tuple(value for value in fields if isinstance(value, SecretStr | str))
         self._client: WebClient | None = None
 
     def call(

@@ -99,3 +99,67 @@ async def test_a_webhook_s_own_client_is_used_by_both_faces(
     asend.return_value = SimpleNamespace(status_code=400, body="invalid_payload")
     with pytest.raises(SlackNotificationError, match="invalid_payload"):
         await webhook.notify_async("done")
+
+
+async def test_a_replaced_api_call_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    api_call = AsyncMock(return_value={"ok": True, "ts": "1.0"})
+    monkeypatch.setattr(AsyncWebClient, "api_call", api_call)
+    credentials = SlackCredentials(token="xoxb-none")
+    assert await send_chat_message.fn("#general", credentials, "hello") == {"ok": True, "ts": "1.0"}
+    assert api_call.await_args is not None
+    assert api_call.await_args.args == ("chat.postMessage",)
+
+
+async def test_a_replaced_send_dict_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    send = AsyncMock(return_value=answering())
+    monkeypatch.setattr(AsyncWebhookClient, "send_dict", send)
+    await send_incoming_webhook_message.fn(SlackWebhook(url=URL), "hello")
+    assert send.await_args is not None
+    assert send.await_args.kwargs["body"]["text"] == "hello"
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["prefect_slack", "slack_sdk"])
+async def test_a_class_in_the_place_of_the_sdk_s_gets_what_the_block_sets(
+    is_ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Client:
+        def __init__(self, token: str = "", url: str = "", **further: Any) -> None:
+            made.append({"token": token, "url": url, **further})
+
+        async def chat_postMessage(self, **message: Any) -> Any:
+            return {"ok": True, **message}
+
+        async def send(self, **message: Any) -> Any:
+            return answering()
+
+    made: list[dict[str, Any]] = []
+    for module, name in (("web.async_client", "AsyncWebClient"), ("webhook.async_client", "AsyncWebhookClient")):
+        monkeypatch.setattr(f"{'prefect_slack.credentials' if is_ours else f'slack_sdk.{module}'}.{name}", Client)
+    answer = await send_chat_message.fn("#general", SlackCredentials(token="xoxb-none"), "hello")
+    assert (answer["channel"], answer["text"]) == ("#general", "hello")
+    await SlackWebhook(url=URL).notify_async("hello")
+    SlackCredentials(token="xoxb-none", base_url="https://slack-gov.com/api/", timeout_seconds=5).get_client()
+    assert made == [
+        {"token": "xoxb-none", "url": ""},
+        {"token": "", "url": URL},
+        {"token": "xoxb-none", "url": "", "base_url": "https://slack-gov.com/api/", "timeout": 5},
+    ]
+
+
+async def test_a_refusal_to_a_mock_is_the_usual_error(posted: AsyncMock) -> None:
+    posted.side_effect = SlackApiError("no", {"ok": False, "error": "channel_not_found"})  # pyright: ignore[reportArgumentType]
+    credentials = MagicMock()
+    credentials.get_client.return_value.chat_postMessage = posted
+    with pytest.raises(SlackApiFailure, match="channel_not_found"):
+        await send_chat_message.fn("#general", credentials, "hello")
+
+
+def test_what_was_put_in_the_place_of_a_class_is_forgotten_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        kind = MagicMock()
+        with monkeypatch.context() as patched:
+            patched.setattr("prefect_slack.credentials.WebhookClient", kind)
+            SlackWebhook(url=URL).notify("done")
+        kind.assert_called_once_with(url=URL)
+        kind.return_value.send.assert_called_once_with(text="done")
+    assert type(SlackWebhook(url=URL).get_client(sync_client=True)) is WebhookClient
