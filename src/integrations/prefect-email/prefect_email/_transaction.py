@@ -7,6 +7,8 @@ from one after, when it may have been taken.
 from __future__ import annotations
 
 import contextlib
+import copy
+import inspect
 import re
 import smtplib
 from email.utils import getaddresses, parseaddr
@@ -113,9 +115,29 @@ def send_by(server: Any, peer: Peer, mail: OutgoingEmail, recipients: Sequence[s
     with email_errors(peer):
         if is_plain:
             server.send_message(message)
-        else:
+        elif _takes_envelope(server.send_message):
             server.send_message(message, from_addr=mail.sender, to_addrs=list(recipients))
+        else:
+            server.send_message(_with_blind_copies(message, [each for each in recipients if each not in shown]))
     return {}
+
+
+def _with_blind_copies(message: Any, recipients: list[str]) -> Any:
+    copied = copy.copy(message)
+    del copied["Bcc"]  # which gives the copy headers of its own
+    if recipients:
+        copied["Bcc"] = ", ".join(recipients)
+    return copied
+
+
+def _takes_envelope(send_message: Any) -> bool:
+    try:
+        inspect.signature(send_message).bind(None, from_addr="", to_addrs=[])
+    except TypeError:
+        return False
+    except ValueError:  # it does not say what it takes
+        pass
+    return True
 
 
 def abandon(server: smtplib.SMTP) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import smtplib
+import socket
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, ClassVar
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import pytest
 
@@ -501,3 +502,50 @@ async def test_a_replaced_method_of_smtplib_is_used(
     smtplib.SMTP.login.assert_called_once_with(starttls.username, starttls.password)  # pyright: ignore[reportFunctionMemberAccess]
     smtplib.SMTP.starttls.assert_called_once()  # pyright: ignore[reportFunctionMemberAccess]
     assert not starttls.mailbox.mails
+
+
+@pytest.mark.parametrize("fields", [{}, {"username": "me@x.com"}, {"username": "me@x.com", "max_message_bytes": 10}])
+async def test_a_mock_stands_in_for_the_block(fields: dict[str, Any]) -> None:
+    """Its attributes that nobody has set say nothing: there is no limit, and some sender."""
+    credentials = MagicMock(**fields)
+    sending = email_send_message.fn(subject="Hi", msg="x", email_server_credentials=credentials, email_to="a@x.com")
+    if "max_message_bytes" in fields:
+        with pytest.raises(EmailTooLarge):
+            await sending
+        return
+    message = await sending
+    assert message["From"] == fields.get("username", "sender@example.invalid")
+    server = credentials.get_server.return_value.__enter__.return_value
+    server.send_message.assert_called_once_with(message)
+
+
+@pytest.mark.parametrize("place", ["smtplib", "prefect_email.credentials"])
+@pytest.mark.parametrize("kind", ["SSL", "STARTTLS"])
+async def test_a_class_in_the_place_of_smtplib_s_is_used_for_as_long_as_it_is_there(
+    kind: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials = EmailServerCredentials(username="me@x.com", password="none", smtp_type=kind)  # pyright: ignore[reportArgumentType]
+    name = "SMTP_SSL" if kind == "SSL" else "SMTP"
+    for _ in range(2):
+        server = MagicMock()
+        with monkeypatch.context() as patched:
+            patched.setattr(f"{place}.{name}", server)
+            message = await email_send_message.fn(email_server_credentials=credentials, **MAIL)
+        server.return_value.__enter__.return_value.send_message.assert_called_once_with(message)
+    refused = patch.object(socket, "create_connection", side_effect=ConnectionRefusedError)
+    with refused, pytest.raises(ConnectionRefusedError, match="nothing listens"):
+        credentials.get_server()
+
+
+async def test_what_takes_the_message_alone_finds_blind_copies_in_it() -> None:
+    class Server:
+        def send_message(self, message: Any) -> None:
+            sent.append(message)
+
+    sent: list[Any] = []
+    credentials: Any = SimpleNamespace(get_server=Server)
+    message = await email_send_message.fn(
+        email_server_credentials=credentials, **MAIL, email_to_cc="c@x.com", email_to_bcc=["b@x.com", "d@x.com"]
+    )
+    assert (sent[0]["To"], sent[0]["Cc"], sent[0]["Bcc"]) == ("a@x.com", "c@x.com", "b@x.com, d@x.com")
+    assert "Bcc" not in message
