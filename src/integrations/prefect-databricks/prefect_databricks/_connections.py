@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import httpx
 
 from prefect_integration_kit.kept import fingerprint
+from prefect_integration_kit.replaced import is_replaced
 
 if TYPE_CHECKING:
     from .credentials import DatabricksCredentials
@@ -26,6 +29,10 @@ _MAXIMUM = 16
 """How many clients a loop keeps; the one that was not used for longest is closed first."""
 
 _ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+_OURS = "prefect_databricks.credentials"
+_CLIENT = httpx.AsyncClient
+"""The class itself: a test of a flow may have put something else in its place."""
 
 
 class _Kept:
@@ -61,10 +68,13 @@ class _Connections:
     def take(self, credentials: DatabricksCredentials) -> tuple[_Kept, list[_Kept]]:
         """Give the client of equal credentials, made if need be, and those that are one too many."""
         make = credentials.get_client
-        key = (fingerprint(credentials), getattr(make, "__func__", make), _environment())
+        key = (fingerprint(credentials), getattr(make, "__func__", make), client_class(), _environment())
         kept = self._kept.get(key)
-        if kept is None or kept.client.is_closed is True:
-            kept = self._kept[key] = _Kept(make())
+        if kept is None or kept.client.is_closed:
+            kept = _Kept(make())
+            if not is_client(kept.client):
+                return kept, []
+            self._kept[key] = kept
         self._kept.move_to_end(key)
         kept.users += 1
         dropped: list[_Kept] = []
@@ -99,6 +109,10 @@ async def connection(credentials: DatabricksCredentials) -> AsyncGenerator[httpx
         credentials: Who asks, and where.
     """
     kept, dropped = (await _connections()).take(credentials)
+    if not is_client(kept.client):
+        async with _entered(kept.client) as client:
+            yield client
+        return
     try:
         for each in dropped:
             await _close(each.client)
@@ -107,6 +121,45 @@ async def connection(credentials: DatabricksCredentials) -> AsyncGenerator[httpx
         kept.users -= 1
         if kept.is_dropped and not kept.users:
             await _close(kept.client)
+
+
+def client_class() -> Any:
+    """Give the class of clients, or what somebody has put in its place, in httpx or beside the block."""
+    here = vars(sys.modules[_OURS]).get("AsyncClient") if _OURS in sys.modules else None
+    # What is put back after a test is the class itself.
+    return httpx.AsyncClient if here is None or is_of_httpx(here) else here
+
+
+def is_of_httpx(kind: Any) -> bool:
+    """Say whether a class of clients is one of httpx."""
+    return getattr(kind, "__module__", None) == "httpx"
+
+
+def is_client(client: object) -> bool:
+    """Say whether this is a client of httpx, and not what stands in for one, as in tests of flows."""
+    return issubclass(type(client), _CLIENT)  # a mock says of itself that it is one
+
+
+def request_by(client: Any, method: str) -> Callable[..., Awaitable[httpx.Response]]:
+    """Give what sends a request of a method: `request`, or what was put in the place of `get`, `post` and so on.
+
+    Args:
+        client: The client, or what stands in for one.
+        method: Method of the request.
+    """
+    if is_replaced(client, method.lower(), "httpx._client"):
+        return getattr(client, method.lower())
+    return partial(client.request, method)
+
+
+@asynccontextmanager
+async def _entered(client: Any) -> AsyncGenerator[Any, None]:
+    kind: Any = type(cast("object", client))
+    if not hasattr(kind, "__aenter__"):
+        yield client
+        return
+    async with client as entered:
+        yield entered
 
 
 async def _connections() -> _Connections:

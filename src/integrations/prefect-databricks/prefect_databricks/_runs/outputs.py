@@ -92,7 +92,7 @@ async def check_success(credentials: DatabricksCredentials, run: dict[str, Any])
         for task, output in zip(asked, await _outputs(credentials, asked), strict=True):
             entry = next(entry for entry in tasks if entry["run_id"] == task.get("run_id"))
             entry |= {name: output[name] for name in ("error", "error_trace") if isinstance(output.get(name), str)}
-    except DatabricksError as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it must not hide that the run has failed
         run_logger(__name__).warning("The errors of the tasks could not be read: %s", exc)
     secrets = secrets_in(credentials)
     tasks = [{name: _plain(value, secrets) for name, value in task.items()} for task in tasks]
