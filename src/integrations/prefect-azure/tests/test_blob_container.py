@@ -49,6 +49,17 @@ async def test_the_whole_container_is_listed_by_default(
     assert await call(container, "list_blobs", "a") == ["base/a"]
 
 
+async def test_an_upload_returns_the_path_that_it_was_given(
+    container: AzureBlobStorageContainer, call: Call, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "s", a=b"1")
+    assert await call(container, "upload_from_path", source / "a", "x/a") == "x/a"
+    assert await call(container, "upload_from_file_object", io.BytesIO(b"1"), "x/b") == "x/b"
+    assert await call(container, "upload_from_path", source / "a") == "base/a"
+    assert await call(container, "upload_from_folder", source, "y") == "base/y"
+    assert await call(container, "list_blobs") == ["base/a", "base/x/a", "base/x/b", "base/y/a"]
+
+
 # Overwriting
 
 

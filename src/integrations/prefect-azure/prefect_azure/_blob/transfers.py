@@ -135,7 +135,7 @@ class ContainerTransfers(ObjectStoreBlock[TransferOptions]):
                 such as `metadata`, `tags` or `content_settings`.
 
         Returns:
-            The key, `base_folder` included.
+            `to_path`, as it was given.
 
         Raises:
             BlobExists: If there is such a blob and `overwrite` is not set; also the client's `ResourceExistsError`.
@@ -152,7 +152,8 @@ class ContainerTransfers(ObjectStoreBlock[TransferOptions]):
             ```
         """
         options = TransferOptions.of_upload(upload_kwargs)
-        return await run_sync_in_worker_thread(self._upload_from_file_object, from_file_object, to_path, options)
+        await run_sync_in_worker_thread(self._upload_from_file_object, from_file_object, to_path, options)
+        return to_path
 
     @sync_compatible
     async def upload_from_path(self, from_path: str | Path, to_path: str | None = None, **upload_kwargs: Any) -> str:
@@ -166,7 +167,7 @@ class ContainerTransfers(ObjectStoreBlock[TransferOptions]):
                 such as `metadata`, `tags` or `max_concurrency`, the number of blocks at once.
 
         Returns:
-            The key, `base_folder` included.
+            `to_path`, as it was given; where it was not, the key, `base_folder` included.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -183,7 +184,8 @@ class ContainerTransfers(ObjectStoreBlock[TransferOptions]):
             ```
         """
         options = TransferOptions.of_upload(upload_kwargs)
-        return await run_stoppable(lambda stop: self._upload_from_path(from_path, to_path, options, stop))
+        key = await run_stoppable(lambda stop: self._upload_from_path(from_path, to_path, options, stop))
+        return key if to_path is None else to_path
 
     @sync_compatible
     async def upload_from_folder(
