@@ -241,6 +241,9 @@ def execute_many(
         SnowflakeError: If one fails.
         FetchStopped: If `stop` was set.
     """
+    if is_stub(cursor):
+        cursor.executemany(operation, sequence)
+        return
     given = tagged({}, surroundings.tag, surroundings.session_parameters)
     call = _Direct(cursor, operation, surroundings)
     _run_directly(call, lambda: cursor.executemany(operation, sequence, **given), stop, None)

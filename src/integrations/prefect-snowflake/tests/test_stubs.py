@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import MagicMock, patch
 
 import pytest
+from prefect import flow
 
 from prefect_snowflake import SnowflakeConnector, SnowflakeCredentials
 from prefect_snowflake.database import (
@@ -36,6 +37,9 @@ class StubbedCursor:
 
     def execute(self, command: str, params: Any = None) -> None:
         self.rows = [(command, params)]
+
+    def executemany(self, command: str, seqparams: Any) -> None:
+        self.rows = [(command, each) for each in seqparams]
 
     def fetchall(self) -> list[Any]:
         return self.rows
@@ -93,10 +97,11 @@ def test_tasks_run_through_a_stub(made: Any) -> None:
 
 
 @pytest.mark.parametrize("cls", [SnowflakeConnector, OwnConnector])
-def test_methods_run_through_a_stub(cls: type[SnowflakeConnector]) -> None:
+def test_methods_run_through_a_stub(cls: type[SnowflakeConnector], prefect_harness: None) -> None:
     with patch("snowflake.connector.connect", StubbedConnection):
         assert connector(cls).fetch_all("q", {"a": 1}) == [("q", {"a": 1})]
         connector(cls).execute("q")
+        flow(lambda: connector(cls).execute_many("q", [(1,)]), name="many")()  # in a run, the connector gets a tag
 
 
 def test_fakesnow_can_take_the_place_of_the_connector() -> None:
@@ -119,6 +124,8 @@ def test_a_mock_of_the_connector_serves_all_statements_of_a_block(place: str) ->
         cursor.fetchall.return_value = [(3,)]
         block = connector()
         block.execute("q")
+        block.execute_many("several", [{"a": 1}, {"a": 2}])
+        assert cursor.executemany.call_args.args == ("several", [{"a": 1}, {"a": 2}])
         assert block.fetch_many("several", size=2) == [(1,), (2,)]
         assert block.fetch_all("all") == [(3,)]
         assert connect.call_count == 1
