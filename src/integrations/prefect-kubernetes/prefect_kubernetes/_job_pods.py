@@ -33,6 +33,8 @@ def main_container(pod: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     there = [str(one.get("name")) for one in listed(inside(pod, "spec"), "containers")]
     wanted = [inside(pod, "metadata", "annotations").get(_DEFAULT_CONTAINER)]
     wanted += [one.get("name") for one in listed(inside(job, "spec", "template", "spec"), "containers")]
+    if not there:  # a stand-in for the SDK may not say
+        there = [str(name) for name in wanted if name]
     return next((str(name) for name in wanted if name in there), there[0] if there else "")
 
 

@@ -79,7 +79,9 @@ class JobRequests:
             if ours is None:
                 raise
             return ours
-        return cast("dict[str, Any]", as_dict(found))
+        created = cast("dict[str, Any]", as_dict(found, "V1Job"))
+        # What a stand-in for the SDK answers need not be a whole job, or no job at all.
+        return {**job, **created, "metadata": created["metadata"] if name_of(created) else job["metadata"]}
 
     async def find(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Look for the job that was created from a manifest, and not from another one with the same name.
@@ -91,23 +93,28 @@ class JobRequests:
             found = await self._ask("read_namespaced_job", job, name=name_of(job), **self.options)
         except KubernetesNotFound:
             return None
-        there = cast("dict[str, Any]", as_dict(found))
+        there = cast("dict[str, Any]", as_dict(found, "V1Job"))
         return there if _mark(there) == _mark(job) else None
 
-    async def delete(self, job: dict[str, Any]) -> None:
+    async def delete(self, job: dict[str, Any], *, is_created: bool = False) -> None:
         """Delete a job and its pods, even while being cancelled; what fails is logged, since something else is raised.
 
         Args:
             job: The job, or the manifest that it was created from.
+            is_created: Whether it is the job, so that there is one of its name to delete.
         """
         subject = named("Job", name_of(job), self.namespace)
         with anyio.move_on_after(_CLEANUP_SECONDS, shield=True) as scope:
             try:
-                uid = inside(job, "metadata").get("uid") or inside(await self.find(job), "metadata").get("uid")
-                if uid is None:
-                    return
+                uid = inside(job, "metadata").get("uid")
+                if uid is None and not is_created:
+                    uid = inside(await self.find(job), "metadata").get("uid")
+                    if uid is None:
+                        return
                 # Without a propagation policy the pods of a job would stay.
-                body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+                body: dict[str, Any] = {"propagationPolicy": "Background"}
+                if uid is not None:
+                    body["preconditions"] = {"uid": uid}
                 await self._ask("delete_namespaced_job", job, name=name_of(job), body=body, **self.options)
                 self.logger.info("Deleted %s", subject)
             except (KubernetesNotFound, KubernetesConflict):

@@ -162,9 +162,14 @@ class JobWait:
             )
         except KubernetesNotFound:
             return None
-        job = cast("dict[str, Any]", as_dict(found))
+        job = self._completed(as_dict(found, "V1Job"))
         ours, theirs = self.job["metadata"].get("uid"), inside(job, "metadata").get("uid")
         return None if ours and theirs and ours != theirs else job  # of the same name, but another
+
+    def _completed(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Add to an answer what only the creation told: a stand-in for the SDK may give the status alone."""
+        name_it = {} if inside(job, "metadata").get("name") else {"metadata": self.job["metadata"]}
+        return {**self.job, **job, **name_it}
 
     async def _read_pods(self) -> None:
         found = await self._patiently(
@@ -172,8 +177,9 @@ class JobWait:
                 namespace=self.namespace, label_selector=_job_pods.selector_of(self.job), **self.request_options
             )
         )
-        for pod in listed(cast("dict[str, Any]", as_dict(found)), "items"):
-            self._pods[str(pod["metadata"]["name"])] = pod
+        for pod in listed(as_dict(found, "V1PodList"), "items"):
+            if name := inside(pod, "metadata").get("name"):
+                self._pods[str(name)] = pod
 
     async def _patiently(self, request: Callable[[], Awaitable[Any]]) -> Any:
         def told(exc: Exception, delay: float) -> None:
@@ -253,7 +259,7 @@ class JobWait:
                 )
             except KubernetesNotFound:
                 return True
-            return has_ended(cast("dict[str, Any]", as_dict(pod)), container)
+            return has_ended(cast("dict[str, Any]", as_dict(pod, "V1Pod")), container)
 
         return is_over
 

@@ -201,7 +201,8 @@ class LogFollower:
                 await call(
                     self._subject,
                     lambda: self._core.read_namespaced_pod(name=self._pod_name, namespace=self._namespace),
-                )
+                ),
+                "V1Pod",
             )
         except KubernetesNotFound:
             return True

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from prefect_integration_kit.sdk_errors import combined
+
 from ._clients import call
+from .errors import KubernetesInvalid
 
 if TYPE_CHECKING:
     from .credentials import KubernetesCredentials
@@ -78,28 +82,52 @@ def require_name(parameter: str, name: str | None) -> None:
         name: The name.
 
     Raises:
-        ValueError: If it is `None` or empty.
+        ValueError: If it is `None` or empty: a `KubernetesInvalid`, and the SDK's `ApiValueError`.
     """
     if not name:
-        raise ValueError(f"{parameter} is {name!r}; it must be the name of an object.")
+        from kubernetes_asyncio.client.exceptions import ApiValueError
+
+        message = f"{parameter} is {name!r}; it must be the name of an object."
+        raise combined(KubernetesInvalid, ApiValueError)(message, subject=parameter)  # the SDK's own check says that
 
 
-def as_dict(model: Any) -> Any:
+def as_dict(model: Any, kind: str = "") -> Any:
     """Turn a model of the SDK into what the API's JSON holds, with its names and without what is not set.
 
     Args:
-        model: A model, or a dictionary or list that may hold models.
+        model: A model, or a dictionary or list that may hold models. A test may have something in its place that only
+            has attributes of the same names, such as a mock; what it does not say is left out.
+        kind: Which model that would be, such as `V1Job`.
     """
     if model is None or isinstance(model, str | int | float | bool):
         return model
     if isinstance(model, Mapping):
         return {key: as_dict(value) for key, value in cast("Mapping[str, Any]", model).items()}
     if isinstance(model, list | tuple):
-        return [as_dict(item) for item in cast("list[Any]", model)]
-    if hasattr(model, "openapi_types"):
-        fields = ((model.attribute_map[name], getattr(model, name)) for name in model.openapi_types)
-        return {key: as_dict(value) for key, value in fields if value is not None}
-    return model.isoformat() if hasattr(model, "isoformat") else model
+        item_kind = kind.removeprefix("list[").removesuffix("]")
+        return [as_dict(item, item_kind) for item in cast("list[Any]", model)]
+    if isinstance(getattr(model, "openapi_types", None), Mapping):
+        fields = _fields(model, model)
+        return {key: value for key, value in fields if value is not None}
+    if isinstance(model, date):
+        return model.isoformat()
+    played = _model_of(kind)
+    if played is None:
+        return model if kind in ("", "object") else None
+    return {key: value for key, value in _fields(model, played) if value not in (None, {}, [])}
+
+
+def _fields(model: Any, described_by: Any) -> Iterator[tuple[str, Any]]:
+    names: Mapping[str, str] = described_by.attribute_map
+    for name, kind in cast("Mapping[str, str]", described_by.openapi_types).items():
+        yield names[name], as_dict(getattr(model, name, None), kind)
+
+
+def _model_of(kind: str) -> Any:
+    from kubernetes_asyncio.client import models
+
+    found: Any = getattr(models, kind, None) if kind else None
+    return found if isinstance(found, type) else None
 
 
 def inside(parent: Any, *keys: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class KubernetesJobRun(JobRun[dict[str, Any]]):
 
         self.pod_logs: dict[str, str] | None = None
         self._kubernetes_job = kubernetes_job
-        self._v1_job_model = cast("dict[str, Any]", as_dict(v1_job_model))
+        self._v1_job_model = cast("dict[str, Any]", as_dict(v1_job_model, "V1Job"))
         self._failure: str | None = None
 
     @property
@@ -154,7 +154,7 @@ class KubernetesJobRun(JobRun[dict[str, Any]]):
 
     async def _clean_up(self) -> None:
         if self._kubernetes_job.delete_after_completion:
-            await _requests(self._kubernetes_job).delete(self._v1_job_model)
+            await _requests(self._kubernetes_job).delete(self._v1_job_model, is_created=True)
 
     async def await_for_completion(self, print_func: Callable[..., Any] | None = None) -> None:
         """Async form of `wait_for_completion`."""

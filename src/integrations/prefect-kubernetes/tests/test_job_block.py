@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 import yaml
-from kubernetes_asyncio.client import V1PodList
+from kubernetes_asyncio.client import V1Job, V1JobCondition, V1JobStatus, V1ObjectMeta, V1Pod, V1PodList
 from prefect import flow
 
 from prefect_integration_kit.waiting import apoll
@@ -444,8 +445,6 @@ def test_the_block_does_not_show_its_manifest(make_job: Any) -> None:
 
 
 def test_a_run_takes_a_model_of_the_sdk_too(make_job: Any) -> None:
-    from kubernetes_asyncio.client import V1Job, V1ObjectMeta
-
     run = KubernetesJobRun(make_job(), V1Job(metadata=V1ObjectMeta(name="load", generate_name="l-")))
     assert run.v1_job_model == {"metadata": {"name": "load", "generateName": "l-"}}
 
@@ -477,3 +476,48 @@ async def test_a_job_runs_by_a_client_of_the_callers_own(
     await run.await_for_completion(lines.append)
     assert await run.afetch_result() == {"load-x": "hello\n"}
     assert lines == ["hello"]
+
+
+DONE = [V1JobCondition(type="Complete", status="True")]
+STAND_INS: dict[str, tuple[Any, Any, Any]] = {
+    "models that say little": (
+        V1Job(metadata=V1ObjectMeta(name="load")),
+        V1Job(status=V1JobStatus(succeeded=1, conditions=DONE)),
+        V1PodList(items=[V1Pod(metadata=V1ObjectMeta(name="load-x"))]),
+    ),
+    "mocks": (
+        MagicMock(),
+        MagicMock(**{"status.conditions": DONE}),
+        MagicMock(items=[MagicMock(**{"metadata.name": "load-x"})]),
+    ),
+    "plain objects": (
+        SimpleNamespace(metadata=SimpleNamespace(name="load")),
+        SimpleNamespace(status=SimpleNamespace(conditions=[SimpleNamespace(type="Complete", status="True")])),
+        SimpleNamespace(items=[SimpleNamespace(metadata=SimpleNamespace(name="load-x"))]),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STAND_INS)
+async def test_a_job_runs_by_answers_that_a_test_makes_up(
+    kind: str, kube_credentials: KubernetesCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, core = AsyncMock(), AsyncMock()
+    created, done, pods = STAND_INS[kind]
+    batch.create_namespaced_job.return_value = created
+    batch.read_namespaced_job_status.return_value = done
+    core.list_namespaced_pod.return_value = pods
+    core.read_namespaced_pod_log.return_value = "hello\n"
+
+    @asynccontextmanager
+    async def own_client(self: KubernetesCredentials, client_type: str) -> AsyncIterator[AsyncMock]:
+        yield {"batch": batch, "core": core}[client_type]
+
+    monkeypatch.setattr(KubernetesCredentials, "get_client", own_client)
+    job = KubernetesJob(v1_job=manifest(), credentials=kube_credentials, interval_seconds=1, timeout_seconds=60)
+    run = await job.atrigger()
+    await run.await_for_completion()
+    assert await run.afetch_result() == {"load-x": "hello\n"}
+    assert core.read_namespaced_pod_log.call_args.kwargs["container"] == "main"
+    deletion = batch.delete_namespaced_job.call_args.kwargs
+    assert (deletion["name"], deletion["body"]) == ("load", {"propagationPolicy": "Background"})

@@ -9,6 +9,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 from kubernetes_asyncio.client import V1Container, V1ObjectMeta, V1Pod, V1PodSpec
+from kubernetes_asyncio.client.exceptions import ApiValueError
 from prefect import flow
 
 from prefect_integration_kit.waiting import apoll
@@ -100,7 +101,7 @@ async def test_a_name_that_is_missing_is_refused_before_any_request(
     kube_credentials: KubernetesCredentials, empty_kube_api: KubeApi, task: Any
 ) -> None:
     arguments = (None, {}) if task is patch_namespaced_pod else (None,)
-    with pytest.raises(ValueError, match="pod_name is None"):
+    with pytest.raises(ApiValueError, match="pod_name is None"):  # of the SDK, and a ValueError
         await task.fn(kube_credentials, *arguments)
     assert empty_kube_api.calls == []
 
