@@ -6,9 +6,11 @@ import asyncio
 import copy
 import errno
 import hashlib
+import inspect
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -20,6 +22,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from weakref import WeakValueDictionary
+
+from prefect_integration_kit.replaced import is_replaced
 
 from . import _kubeconfig
 from .errors import KubernetesConfigMissing, kube_errors
@@ -143,6 +147,27 @@ def find(cluster_config: KubernetesClusterConfig | None, environ: Mapping[str, s
             cls=KubernetesConfigMissing,
         )
     return FileSource(paths)
+
+
+async def load_as_replaced() -> bool:
+    """Look for a cluster by what a test has put in the place of the SDK's functions for it.
+
+    Returns:
+        Whether it has put something there: the SDK's default configuration is then what came of it.
+    """
+    sdk: Any = sys.modules.get("kubernetes_asyncio.config")
+    names = (("load_incluster_config", "incluster_config"), ("load_kube_config", "kube_config"))
+    if not any(is_replaced(sdk, name, f"kubernetes_asyncio.config.{module}") for name, module in names):
+        return False
+    from kubernetes_asyncio.config.config_exception import ConfigException
+
+    try:
+        sdk.load_incluster_config()
+    except ConfigException:
+        loading: Any = sdk.load_kube_config()
+        if inspect.isawaitable(loading):
+            await loading
+    return True
 
 
 def _token_file() -> Path:
@@ -270,7 +295,10 @@ def _write_files(cluster: dict[str, Any], user: dict[str, Any]) -> None:
     with _files_lock:
         for holder, name in embedded:
             if holder.get(f"{name}-data"):
-                cast("Any", FileOrData)(holder, name).as_file()
+                try:
+                    cast("Any", FileOrData)(holder, name).as_file()
+                except ValueError:  # its message may quote a key
+                    _kubeconfig.refuse(f"The kubeconfig's {name}-data is not base64. Copy it whole.")
 
 
 def _trimmed(configuration: Configuration) -> Configuration:

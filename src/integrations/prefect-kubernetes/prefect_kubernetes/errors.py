@@ -1,6 +1,6 @@
 """What can go wrong with a Kubernetes cluster, as Python exceptions.
 
-    KubernetesError
+    KubernetesError (InfrastructureError)       of `prefect.exceptions`
     ├── KubernetesNotFound (LookupError)
     ├── KubernetesConflict                      changed meanwhile, or being deleted
     │   └── KubernetesAlreadyExists (FileExistsError)
@@ -30,11 +30,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
+from prefect.exceptions import InfrastructureError
+
 from prefect_integration_kit.redact import Secret
 from prefect_integration_kit.sdk_errors import TranslatedError
 
 
-class KubernetesError(TranslatedError):
+class KubernetesError(TranslatedError, InfrastructureError):
     """A request to a Kubernetes cluster failed.
 
     Args:

@@ -22,6 +22,7 @@ every few seconds.
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +79,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def _late(name: str) -> Any:
+    """Get a name of this module that comes late, or what a test has put in its place."""
+    return getattr(sys.modules[__name__], name)
+
+
 class KubernetesWorkerResult(BaseWorkerResult):
     """The job that was created. Its status code is 0; how the job ends is learnt later."""
 
@@ -109,9 +115,8 @@ class KubernetesWorker(BaseWorker[KubernetesWorkerJobConfiguration, KubernetesWo
     @cached_property
     def _submissions(self) -> KubernetesSubmissions:
         from ._worker.submission import KubernetesSubmissions
-        from .settings import KubernetesSettings
 
-        return KubernetesSubmissions(self, KubernetesSettings())
+        return KubernetesSubmissions(self, _late("KubernetesSettings")())
 
     async def start(
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
@@ -208,20 +213,14 @@ class KubernetesWorker(BaseWorker[KubernetesWorkerJobConfiguration, KubernetesWo
             await self._stop_observer()
 
     async def _start_observer(self) -> None:
-        from .settings import KubernetesSettings
-
-        if not KubernetesSettings().observer.enabled:
+        if not _late("KubernetesSettings")().observer.enabled:
             return
-        from .observer import start_observer
-
-        await anyio.to_thread.run_sync(start_observer)
+        await anyio.to_thread.run_sync(_late("start_observer"))
         self._observes = True
 
     async def _stop_observer(self) -> None:
         if not self._observes:
             return
-        from .observer import stop_observer
-
         self._observes = False
         with anyio.CancelScope(shield=True):  # its users are counted, also when the worker is interrupted
-            await anyio.to_thread.run_sync(stop_observer)
+            await anyio.to_thread.run_sync(_late("stop_observer"))

@@ -20,6 +20,7 @@ import pytest
 import yaml
 from kubernetes_asyncio.client import Configuration, CoreV1Api
 from kubernetes_asyncio.client.exceptions import ApiException
+from pydantic import PrivateAttr
 
 from prefect_kubernetes import KubernetesClusterConfig, KubernetesCredentials, _clients, _sources
 from prefect_kubernetes._api_client import FAILURES_BEFORE_REBUILD
@@ -91,6 +92,65 @@ def plugin(tmp_path: Path) -> Plugin:
 def everything(api: KubeApi, name: str) -> str:
     """A token that may do everything and can be rotated."""
     return api.add_user(name, [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}])
+
+
+# Who makes clients in another way
+
+
+class OwnClient(KubernetesClusterConfig):
+    """A block with another way to make a client."""
+
+    _block_type_name = "Cluster Config with an own client"
+
+    async def get_api_client(self) -> Any:
+        api: Any = await super().get_api_client()
+        api.user_agent = "my-own"
+        return api
+
+
+class OwnSetup(KubernetesClusterConfig):
+    """A block with another way to set the SDK up."""
+
+    _block_type_name = "Cluster Config with an own setup"
+    _other: Any = PrivateAttr(default=None)
+
+    async def configure_client(self) -> None:
+        await self._other.configure_client()
+
+
+async def test_a_block_with_a_client_of_its_own_gives_that(make_cluster_config: MakeConfig) -> None:
+    own = OwnClient(**make_cluster_config().model_dump(include={"config", "context_name"}))
+    async with KubernetesCredentials(cluster_config=own).get_client("core") as core, open_api(own) as api:
+        assert (await core.list_namespaced_pod("default")).items == []
+        assert {cast("Any", core).api_client.user_agent, api.user_agent} == {"my-own"}
+    assert api.rest_client.pool_manager.closed
+
+
+async def test_a_block_that_sets_the_sdk_up_in_its_own_way_does_so(
+    make_cluster_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Configuration, "_default", None)
+    own = OwnSetup(config={}, context_name="none")
+    own._other = make_cluster_config()
+    async with KubernetesCredentials(cluster_config=own).get_client("core") as core:
+        assert (await core.list_namespaced_pod("default")).items == []
+
+
+@pytest.mark.parametrize("name", ["load_incluster_config", "load_kube_config"])
+async def test_what_a_test_puts_in_the_place_of_the_sdks_search_is_asked(
+    name: str, empty_kube_api: KubeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Configuration, "_default", None)
+
+    def found() -> None:
+        configuration: Any = Configuration()
+        configuration.host = empty_kube_api.url
+        configuration.api_key = {"BearerToken": f"Bearer {empty_kube_api.token}"}
+        cast("Any", Configuration).set_default(configuration)
+
+    monkeypatch.setattr(f"kubernetes_asyncio.config.{name}", found)
+    async with KubernetesCredentials().get_client("core") as core:
+        assert (await core.list_namespaced_pod("default")).items == []
 
 
 # Where the cluster comes from

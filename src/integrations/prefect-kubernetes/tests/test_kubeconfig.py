@@ -157,3 +157,11 @@ async def test_configure_client_makes_the_cluster_the_default() -> None:
         assert default.api_key == {"BearerToken": "Bearer x-token"}
     finally:
         configuration._default = before
+
+
+async def test_a_certificate_that_was_copied_in_part_is_named_and_not_shown() -> None:
+    config = kubeconfig("x")
+    config["users"][0]["user"] = {"client-certificate-data": "hunter2hu"}
+    with pytest.raises(KubernetesConfigInvalid, match="client-certificate-data is not base64") as caught:
+        await KubernetesClusterConfig(config=config, context_name="x").get_api_client()
+    assert "hunter2" not in str(caught.value)

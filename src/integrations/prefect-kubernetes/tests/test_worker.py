@@ -7,11 +7,12 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import MagicMock
 
 import anyio
 import pytest
 from prefect import flow, get_client
-from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound
+from prefect.exceptions import InfrastructureError, InfrastructureNotAvailable, InfrastructureNotFound
 from prefect.states import Scheduled
 
 from prefect_integration_tests.backends.faults import closed_port
@@ -225,6 +226,7 @@ async def test_a_denial_names_verb_resource_and_namespace(submit: Any, flow_run:
     token = api.add_user("reader", [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]}])
     with pytest.raises(errors.KubernetesAccessDenied) as caught:
         await submit(flow_run, configure(flow_run, token=token))
+    assert isinstance(caught.value, InfrastructureError)  # of Prefect, as of a worker before 0.9
     assert (caught.value.verb, caught.value.resource, caught.value.namespace) == ("create", "jobs", "default")
     assert len(api.calls_of("create", "jobs")) == 1
     assert api.list("secrets") == []
@@ -389,3 +391,16 @@ async def test_an_environment_that_is_a_list_comes_after_that_of_the_pool() -> N
     env = env_of(configuration.job_manifest)
     assert (env["A"], env["B"]) == ("pool", "run")
     assert env["C"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+
+
+async def test_what_a_test_puts_in_the_observers_place_is_started_and_stopped(
+    pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_ENABLED", "true")
+    start, stop = MagicMock(), MagicMock()
+    monkeypatch.setattr("prefect_kubernetes.worker.start_observer", start)
+    monkeypatch.setattr("prefect_kubernetes.worker.stop_observer", stop)
+    async with KubernetesWorker(work_pool_name=pool):
+        start.assert_called_once_with()
+        stop.assert_not_called()
+    stop.assert_called_once_with()
