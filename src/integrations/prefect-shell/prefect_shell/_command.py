@@ -17,6 +17,7 @@ from prefect_shell._options import CHECKS, check_together, format_prefix, popen_
 from prefect_shell._output import Capture, LineReader, Stream
 from prefect_shell._script import Arguments, Script, script_lines
 from prefect_shell._supervisor import Supervisor
+from prefect_shell.errors import ShellOptionError
 
 if TYPE_CHECKING:
     from prefect.blocks.abstract import LoggerOrAdapter
@@ -115,13 +116,12 @@ class Command:
         else:
             shell, dialect = find_shell(self.shell, env, cwd)
             job = Script(shell, dialect, self.commands, self.extension, self.fail_fast)
-        stdin = self.stdin.encode(self.encoding) if isinstance(self.stdin, str) else self.stdin
         capture = Capture(self.max_captured_bytes)
         run = Supervisor(
             job,
             open_kwargs=arguments,
             make_streams=self.streams_for(capture, logger, on_start),
-            stdin=stdin,
+            stdin=_encoded(self.stdin, self.encoding),
             timeout_seconds=self.timeout_seconds,
             grace_seconds=self.terminate_grace_seconds,
             interrupt_seconds=self.interrupt_grace_seconds,
@@ -156,6 +156,17 @@ class Command:
             return streams
 
         return make
+
+
+def _encoded(stdin: str | bytes | None, encoding: str) -> bytes | None:
+    if not isinstance(stdin, str):
+        return stdin
+    try:
+        return stdin.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise ShellOptionError(
+            f"stdin: the character at position {error.start} cannot be written in {encoding}. Choose another encoding."
+        ) from None
 
 
 def _logs_at(logger: LoggerOrAdapter, level: int, prefix: str) -> Callable[[str], None]:

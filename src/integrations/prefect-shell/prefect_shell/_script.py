@@ -88,10 +88,12 @@ class Script:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _encoded(self, text: str) -> bytes:
-        if self.dialect is Dialect.POWERSHELL:
-            # Windows PowerShell takes a file without a mark for the ANSI code page.
-            return text.encode("utf-8-sig", "surrogateescape")
-        return text.encode("utf-8", "surrogateescape")
+        # Windows PowerShell takes a file without a mark for the ANSI code page.
+        encoding = "utf-8-sig" if self.dialect is Dialect.POWERSHELL else "utf-8"
+        try:
+            return text.encode(encoding, "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise ShellOptionError(f"commands: {text[error.start]!a} is half a character. Remove it.") from None
 
     def _text(self, report: Path) -> str:
         if self.dialect is Dialect.POWERSHELL:

@@ -161,6 +161,8 @@ def test_arguments_need_no_quoting(kind: str, tmp_path: Path) -> None:
         ({"command": "ls", "encoding": "utf-9"}, ValueError, "utf-9"),
         ({"command": "ls", "timeout_seconds": -1}, ValueError, "timeout_seconds"),
         ({"command": "ls", "env": {"A": 1}}, ValueError, "value of A"),
+        ({"command": "cat", "stdin": "caf\u00e9", "encoding": "ascii"}, ShellOptionError, "stdin.*position 3"),
+        ({"command": "echo \ud800"}, ShellOptionError, "commands.*ud800"),
     ],
 )
 async def test_bad_parameters_are_refused_by_name(
