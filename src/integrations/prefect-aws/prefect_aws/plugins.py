@@ -54,7 +54,7 @@ def set_database_connection_params(connection_url: str, settings: Any) -> Mappin
     return params
 
 
-def _token_source(url: "URL", region_name: str | None) -> Callable[[], Awaitable[str]]:
+def _token_source(url: "URL", region_name: str | None) -> Callable[[], str | Awaitable[str]]:
     if not url.host or not url.username:
         raise ValueError(
             "RDS IAM authentication needs a host and a user in PREFECT_API_DATABASE_CONNECTION_URL, as in "
@@ -72,9 +72,13 @@ def _token_source(url: "URL", region_name: str | None) -> Callable[[], Awaitable
         with aws_errors(f"IAM token for {user}@{host}"):
             return str(client.generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user, Region=region))
 
-    async def token() -> str:
-        # Signing is local, but finding credentials may ask the network.
-        return await asyncio.to_thread(make_token)
+    def token() -> str | Awaitable[str]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return make_token()
+        # Signing is local, but finding credentials may ask the network; asyncpg awaits what is to be awaited.
+        return asyncio.to_thread(make_token)
 
     return token
 

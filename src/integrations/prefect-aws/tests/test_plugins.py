@@ -152,3 +152,8 @@ async def test_prefect_s_server_asks_for_a_token_at_each_connection(
         await engine.dispose()
     assert len(database.passwords) == 2
     assert all("X-Amz-Signature=" in password and "DBUser=iam_user" in password for password in database.passwords)
+
+
+def test_outside_of_a_loop_the_token_is_given_at_once(enabled: None) -> None:
+    token = set_database_connection_params(URL, None)["password"]()
+    assert token.startswith(f"{HOST}:5433/?Action=connect&DBUser=iam_user")
