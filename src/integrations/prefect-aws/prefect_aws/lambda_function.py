@@ -106,12 +106,13 @@ class LambdaFunction(QuickKey, Block):
         request: dict[str, Any] = {
             "FunctionName": self.function_name,
             "InvocationType": invocation_type,
-            "LogType": "Tail" if tail else "None",
         }
+        if tail:
+            request["LogType"] = "Tail"
         if self.qualifier is not None:
             request["Qualifier"] = self.qualifier
         if payload is not None:
-            request["Payload"] = json.dumps(payload).encode()
+            request["Payload"] = _as_json(payload)
         if client_context is not None:
             request["ClientContext"] = _encoded(client_context, subject)
         client = client_for(self.aws_credentials, "lambda", config=_CLIENT_CONFIG)
@@ -168,7 +169,8 @@ class LambdaFunction(QuickKey, Block):
         in the block's `config` lets boto3 repeat it all the same.
 
         Args:
-            payload: What the function receives, as JSON.
+            payload: What the function receives, as JSON. Times and UUIDs are written as text, enumerations as their
+                values, dataclasses as objects.
             invocation_type: `RequestResponse` waits for the result, `Event` queues the call, `DryRun` only checks
                 permissions and arguments.
             tail: Whether the response includes the last 4 KB of the function's log, as base64 text in `LogResult`.
@@ -185,6 +187,15 @@ class LambdaFunction(QuickKey, Block):
             AwsConnectionFailed: If the answer was lost. The function may have run.
         """
         return self._invoke(payload, invocation_type, tail, client_context)
+
+
+def _as_json(payload: dict[str, Any]) -> bytes:
+    import orjson  # as Prefect does: it knows times, UUIDs, enumerations and dataclasses
+
+    try:
+        return orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # such as an integer of more than 64 bits
+        return json.dumps(payload).encode()
 
 
 def _encoded(client_context: dict[str, Any], subject: str) -> str:
