@@ -9,6 +9,7 @@ from prefect_integration_kit.dispatch import (
 from prefect_integration_kit.logs import run_logger
 
 from . import _secrets
+from ._awaited import awaited
 from ._sdk_logs import silent_sdk
 from .credentials import AwsCredentials
 from .errors import AwsInvalidRequest, AwsSecretNotFound, aws_errors
@@ -36,7 +37,7 @@ def _read_secret(
     return _secrets.get(aws_credentials, secret_name, VersionId=version_id, VersionStage=version_stage)
 
 
-@async_task(_read_secret)
+@async_task(awaited(_read_secret))
 async def read_secret(
     secret_name: str,
     aws_credentials: AwsCredentials,
@@ -90,7 +91,7 @@ def _update_secret(
         return _secrets.without_metadata(client.update_secret(SecretId=secret_name, **request))
 
 
-@async_task(_update_secret)
+@async_task(awaited(_update_secret))
 async def update_secret(
     secret_name: str,
     secret_value: str | bytes,
@@ -148,7 +149,7 @@ def _create_secret(
         return _secrets.without_metadata(client.create_secret(Name=secret_name, **request))
 
 
-@async_task(_create_secret)
+@async_task(awaited(_create_secret))
 async def create_secret(
     secret_name: str,
     secret_value: str | bytes,
@@ -209,7 +210,7 @@ def _delete_secret(
     return _secrets.delete(aws_credentials, secret_name, recovery_window_in_days, force_delete_without_recovery)
 
 
-@async_task(_delete_secret)
+@async_task(awaited(_delete_secret))
 async def delete_secret(
     secret_name: str,
     aws_credentials: AwsCredentials,

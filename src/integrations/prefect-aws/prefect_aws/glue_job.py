@@ -10,6 +10,7 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, apoll, poll
 
+from ._awaited import Awaited, AwaitedStr
 from ._clients import client_for
 from ._remote_work import ASK_ONCE, perhaps_done, start_once
 from .credentials import AwsCredentials
@@ -99,7 +100,7 @@ class GlueJobRun(BaseModel, JobRun[str]):
         Raises:
             AwsNotFound: If there is no such run.
         """
-        return self._fetch()
+        return AwaitedStr(self._fetch())
 
     def _looks(self) -> Callable[[], str | None]:
         """One look at a time: the final state when there is one, an error when it is not success."""
@@ -206,6 +207,19 @@ class GlueJobRun(BaseModel, JobRun[str]):
             self.logger.info("Stopped %s, because the wait for it was cancelled", self._subject)
 
 
+class _AwaitedRun(Awaited, GlueJobRun):
+    """What a sync `trigger` returns. It was a coroutine function, whose calls sync code gave to `asyncio.run`."""
+
+    def __hash__(self) -> int:
+        return id(self)  # `asyncio.gather` keeps coroutines as keys
+
+    def __eq__(self, other: object) -> bool:
+        return dict(self) == dict(other) if isinstance(other, GlueJobRun) else NotImplemented
+
+    def _value(self) -> GlueJobRun:
+        return GlueJobRun.model_construct(**dict(self))
+
+
 class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgument] - `JobBlock[str]` would be a block of its own
     """A job that is defined in AWS Glue.
 
@@ -286,4 +300,4 @@ class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgu
             AwsThrottled: If as many runs of the job as it allows are under way.
             AwsAccessDenied: If this identity may not start it.
         """
-        return self._start()
+        return _AwaitedRun.model_construct(**dict(self._start()))

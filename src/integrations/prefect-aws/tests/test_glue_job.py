@@ -212,3 +212,18 @@ def test_a_sync_flow_runs_a_job_without_await(
         return started.fetch_result()
 
     assert sync_flow() == "SUCCEEDED"
+
+
+def test_what_is_called_without_a_loop_may_be_given_to_one(block: GlueJobBlock, stub: Any) -> None:
+    """`trigger` and `fetch_result` were coroutine functions."""
+    stub.respond("GetJobRun", run("RUNNING"))
+    started: Any = block.trigger()
+    given: Any = asyncio.run(started)
+    state: Any = given.fetch_result()
+    assert (type(given), given == started, started == given) == (GlueJobRun, True, True)
+    assert (type(asyncio.run(state)), state, pickle.loads(pickle.dumps(state))) == (str, "RUNNING", "RUNNING")
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(started, state)
+
+    assert asyncio.run(both()) == [given, "RUNNING"]

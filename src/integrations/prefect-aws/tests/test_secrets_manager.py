@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -213,3 +214,18 @@ async def test_a_task_s_error_is_the_documented_one(aws_credentials: AwsCredenti
         await create_secret.fn(name, "v", aws_credentials)
     with pytest.raises(ValueError, match="between 7 and 30"):
         await delete_secret.fn(name, aws_credentials, recovery_window_in_days=90)
+
+
+def test_a_sync_flow_may_give_the_tasks_to_a_loop(
+    prefect_harness: None, aws_credentials: AwsCredentials, name: str
+) -> None:
+    """They are coroutine functions, and programs of earlier versions call them so."""
+
+    @flow
+    def use() -> Any:
+        created = asyncio.run(create_secret(name, "one", aws_credentials))
+        first = asyncio.run(read_secret(name, aws_credentials))
+        asyncio.run(update_secret(name, b"two", aws_credentials))
+        return created["Name"], first, asyncio.run(read_secret(name, aws_credentials))
+
+    assert use() == (name, "one", b"two")
