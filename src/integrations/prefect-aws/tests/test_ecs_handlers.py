@@ -152,6 +152,16 @@ async def test_a_task_that_cannot_be_looked_at_decides_nothing(client: PrefectCl
     assert (await state_of(client, run)).is_running()
 
 
+async def test_without_credentials_the_event_decides(
+    client: PrefectClient, stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    run = await run_in(client, Running())
+    await mark_runs_as_crashed(crashed(), tags(run))
+    assert "exit code 1" in str((await state_of(client, run)).message)
+
+
 @pytest.mark.parametrize(
     "state", [Completed(), Scheduled(), Suspended(timeout_seconds=60)], ids=lambda state: state.name
 )

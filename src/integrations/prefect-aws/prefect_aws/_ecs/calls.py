@@ -6,6 +6,7 @@ starve heartbeats; these calls wait in a pool of their own.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import anyio.lowlevel
@@ -60,3 +61,17 @@ async def in_thread(call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
 def open_client(credentials: AwsCredentials, service: str) -> Any:
     """The kept client of a service, with adaptive retries unless the block's own configuration says otherwise."""
     return client_for(credentials, service, max_pool_connections=MAX_THREADS, config=RETRIES)
+
+
+async def answer_of(call: Callable[..., Any], /, *args: Any) -> Any:
+    """Make a call in a thread, and await its answer where an asynchronous client gives one that is to be awaited.
+
+    Args:
+        call: Calls a method of a client that somebody handed in, which may be one of aiobotocore.
+        args: Its arguments.
+    """
+    answer = await in_thread(call, *args)
+    if not inspect.isawaitable(answer):
+        return answer
+    with silent_sdk():
+        return await answer

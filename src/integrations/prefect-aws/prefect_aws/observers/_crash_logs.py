@@ -14,7 +14,7 @@ from prefect.logging import get_logger
 from prefect_integration_kit.logs import joined, send_to_run
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, aretry
 
-from .._ecs.calls import in_thread
+from .._ecs.calls import answer_of, in_thread
 from .._ecs.containers import orchestration_container
 from ..errors import AwsConnectionFailed, AwsThrottled, AwsUnavailable, aws_errors
 from ._aws import open_client, region_of
@@ -46,7 +46,7 @@ async def fetch_cloudwatch_logs(*, logs_client: Any, log_group: str, log_stream:
     """Read the last lines of a log stream.
 
     Args:
-        logs_client: A boto3 client of CloudWatch Logs.
+        logs_client: A client of CloudWatch Logs, of boto3 or aiobotocore.
         log_group: Name of the log group.
         log_stream: Name of the stream.
         max_events: How many lines to read at most.
@@ -61,11 +61,13 @@ async def fetch_cloudwatch_logs(*, logs_client: Any, log_group: str, log_stream:
     lines: list[str] = []
     for _ in range(_MAX_PAGES):
         read = partial(_read_page, logs_client, {**request, "limit": max(1, min(_PAGE, max_events - len(lines)))})
-        page = await aretry(partial(in_thread, read), is_transient=_may_pass, backoff=_BACKOFF, clock=_clock)
-        lines = [str(event.get("message", "")).rstrip("\n") for event in page.get("events") or ()] + lines
+        page = await aretry(read, is_transient=_may_pass, backoff=_BACKOFF, clock=_clock)
         token = page.get("nextBackwardToken")
         # A page may be empty before the start is reached; there, the token is the one that was given.
-        if len(lines) >= max_events or not token or token == request.get("nextToken"):
+        if token and token == request.get("nextToken"):
+            break
+        lines = [str(event.get("message", "")).rstrip("\n") for event in page.get("events") or ()] + lines
+        if len(lines) >= max_events or not token:
             break
         request["nextToken"] = token
     return lines[-max_events:] if max_events > 0 else []
@@ -159,9 +161,9 @@ def _find_place(
     return None
 
 
-def _read_page(client: Any, request: dict[str, Any]) -> dict[str, Any]:
+async def _read_page(client: Any, request: dict[str, Any]) -> dict[str, Any]:
     with aws_errors(f"Log stream {request['logStreamName']} of {request['logGroupName']}"):
-        return client.get_log_events(**request)
+        return await answer_of(partial(client.get_log_events, **request))
 
 
 def _may_pass(error: Exception) -> bool:

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import inspect
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 import anyio
 from prefect.logging import get_logger
@@ -103,7 +104,9 @@ class EcsObserver:
         """
         self._given_settings = settings
         self._given_subscriber = sqs_subscriber
-        self._subscriber = sqs_subscriber
+        self._own_settings: EcsObserverSettings | None = None
+        self._own_subscriber: SqsSubscriber | None = None
+        self._subscriber: SqsSubscriber | None = None
         self.ecs_tags_reader = ecs_tags_reader or EcsTaskTagsReader()
         self.event_handlers: dict[EventType, list[HandlerWithFilters]] = defaultdict(list)
         self.clock: Clock = SYSTEM_CLOCK
@@ -115,24 +118,47 @@ class EcsObserver:
     @property
     def settings(self) -> EcsObserverSettings:
         """The settings that were given, or those of the environment."""
-        return self._given_settings or EcsObserverSettings()
+        return self._own_settings or self._given_settings or EcsObserverSettings()
+
+    @settings.setter
+    def settings(self, value: EcsObserverSettings) -> None:
+        self._own_settings = value
+
+    @settings.deleter
+    def settings(self) -> None:  # what `unittest.mock.patch.object` does when it is over
+        self._own_settings = None
 
     @property
     def sqs_subscriber(self) -> SqsSubscriber:
         """The subscriber that was given, or one for the queue of the settings."""
+        if (given := self._own_subscriber or self._given_subscriber) is not None:
+            return given
         if self._subscriber is None:
             sqs = self.settings.sqs
             self._subscriber = SqsSubscriber(sqs.queue_name, sqs.queue_region)
         return self._subscriber
 
+    @sqs_subscriber.setter
+    def sqs_subscriber(self, value: SqsSubscriber) -> None:
+        self._own_subscriber = value
+
+    @sqs_subscriber.deleter
+    def sqs_subscriber(self) -> None:
+        self._own_subscriber = None
+
     @property
     def health(self) -> EcsObserverHealth:
         """How the observer is now. Any thread may ask."""
-        return combined(self._queue_monitor.health, self.ecs_tags_reader.monitor.health, self.handler_monitor.health)
+        return combined(self._queue_monitor.health, self._tags_monitor.health, self.handler_monitor.health)
 
     @property
     def _queue_monitor(self) -> HealthMonitor:
-        return self._idle if self._subscriber is None else self._subscriber.monitor
+        subscriber = self._own_subscriber or self._given_subscriber or self._subscriber
+        return _monitor_of(subscriber) or self._idle
+
+    @property
+    def _tags_monitor(self) -> HealthMonitor:
+        return _monitor_of(self.ecs_tags_reader) or self._idle
 
     def on_event(
         self,
@@ -164,15 +190,14 @@ class EcsObserver:
 
         Cancelling stops receiving, gives what is under way some seconds to end, and returns the rest to the queue.
         """
-        if self._given_subscriber is None:
-            self._subscriber = None  # the settings may have changed since
+        self._subscriber = None  # the settings may have changed since
         subscriber, monitor = self.sqs_subscriber, self._queue_monitor
-        for each in (monitor, self.ecs_tags_reader.monitor, self.handler_monitor):
+        for each in (monitor, self._tags_monitor, self.handler_monitor):
             each.starting()
         try:
             async with self.ecs_tags_reader, shared_client():
                 under_way = _UnderWay(self, subscriber)
-                async with contextlib.aclosing(subscriber.stream_messages()) as messages:
+                async with _closing(subscriber.stream_messages()) as messages:
                     await under_way.take(messages)
         finally:
             monitor.stopped()
@@ -213,6 +238,29 @@ class EcsObserver:
         raise failure
 
 
+@contextlib.asynccontextmanager
+async def _closing(messages: AsyncIterable[SqsMessage]) -> AsyncGenerator[AsyncIterator[SqsMessage], None]:
+    """Close a generator when it has served; any other iterable is only read."""
+    try:
+        yield aiter(messages)
+    finally:
+        if isinstance(messages, AsyncGenerator):
+            await messages.aclose()
+
+
+# What stands in for a subscriber or a reader, in a test of a user, has only what is published of them.
+
+
+def _monitor_of(part: object) -> HealthMonitor | None:
+    monitor = getattr(part, "monitor", None)
+    return monitor if isinstance(monitor, HealthMonitor) else None
+
+
+async def _give_back(subscriber: SqsSubscriber, item: SqsMessage) -> None:
+    if _monitor_of(subscriber) is not None:
+        await subscriber.hide(item.message, 0)
+
+
 async def _call(handler: EcsEventHandler | AsyncEcsEventHandler, event: dict[str, Any], tags: dict[str, str]) -> None:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
         await cast("AsyncEcsEventHandler", handler)(event, tags)
@@ -236,7 +284,7 @@ class _UnderWay:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns: dict[str, _Turn] = {}
 
-    async def take(self, messages: AsyncGenerator[SqsMessage, None]) -> None:
+    async def take(self, messages: AsyncIterator[SqsMessage]) -> None:
         try:
             while True:
                 await self._slots.acquire()
@@ -270,7 +318,7 @@ class _UnderWay:
         await asyncio.wait({grace, *tasks}, timeout=_SHUTDOWN_SECONDS)
 
     async def _process(self, item: SqsMessage) -> None:
-        message_id = str(item.message.get("MessageId", ""))
+        message_id = str(item.message.get("MessageId") or uuid4())
         event = read_event(str(item.message.get("Body", "")))
         if event is None:
             logger.warning("Message %s holds no ECS event and was deleted from the queue.", message_id)
@@ -285,7 +333,7 @@ class _UnderWay:
                 await item.ack()
         except asyncio.CancelledError:
             with anyio.move_on_after(_SHUTDOWN_SECONDS, shield=True):
-                await self._subscriber.hide(item.message, 0)
+                await _give_back(self._subscriber, item)
             raise
         finally:
             hiding.cancel()

@@ -13,7 +13,7 @@ from prefect.logging import get_logger
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock
 
 from .._ecs import tags as names
-from .._ecs.calls import in_thread
+from .._ecs.calls import answer_of
 from ..errors import AwsError, aws_errors
 from ._aws import open_client, region_of
 from ._bounded import RecentlyUsed
@@ -104,7 +104,7 @@ class TaskLookup:
 
     async def _look(self, cluster_arn: str, cluster: _Cluster, batch: dict[str, asyncio.Future[Task | None]]) -> None:
         try:
-            tasks = await in_thread(self._describe, cluster_arn, list(batch))
+            tasks = await self._describe(cluster_arn, list(batch))
         except Exception as exc:  # noqa: BLE001 - it is raised by those who wait
             cluster.failures += 1
             cluster.not_before = self.clock.monotonic() + self.backoff.delay(cluster.failures)
@@ -122,16 +122,19 @@ class TaskLookup:
             if not future.done():
                 future.set_result(tasks.get(arn))
 
-    def _describe(self, cluster_arn: str, task_arns: list[str]) -> dict[str, Task]:
-        client = self.client or open_client("ecs", region_of(cluster_arn))
+    async def _describe(self, cluster_arn: str, task_arns: list[str]) -> dict[str, Task]:
         try:
             with aws_errors(f"Tasks of ECS cluster {cluster_arn}"):
-                answer = client.describe_tasks(cluster=cluster_arn, tasks=task_arns, include=["TAGS"])
+                answer = await answer_of(self._ask, cluster_arn, task_arns)
         except AwsError as exc:
             if exc.code == "ClusterNotFoundException":  # and its tasks with it
                 return {}
             raise
-        return {task["taskArn"]: task for task in answer.get("tasks") or ()}
+        return {task.get("taskArn", task_arns[0]): task for task in answer.get("tasks") or ()}
+
+    def _ask(self, cluster_arn: str, task_arns: list[str]) -> Any:
+        client = self.client or open_client("ecs", region_of(cluster_arn))
+        return client.describe_tasks(cluster=cluster_arn, tasks=task_arns, include=["TAGS"])
 
 
 class EcsTaskTagsReader:
@@ -141,8 +144,8 @@ class EcsTaskTagsReader:
     async context manager.
 
     Attributes:
-        ecs_client: A boto3 client to use; when it is `None`, clients for the regions of the clusters are opened, with
-            the credentials that boto3 finds.
+        ecs_client: A client to use, of boto3 or aiobotocore; when it is `None`, clients for the regions of the clusters
+            are opened, with the credentials that boto3 finds.
     """
 
     def __init__(self) -> None:
@@ -164,12 +167,15 @@ class EcsTaskTagsReader:
 
         Raises:
             AwsError: If ECS does not answer: nothing is known about the task then.
-            RuntimeError: If the reader was not entered.
+            RuntimeError: If the reader was neither entered nor given a client.
         """
         if (known := self._known.get(task_arn)) is not None:
             return dict(known)
+        if self._lookup is None and self.ecs_client is not None:  # a client that is given needs no entering
+            await self.__aenter__()
         if self._lookup is None:
             raise RuntimeError("Enter the reader first: `async with EcsTaskTagsReader() as reader: ...`")
+        self._lookup.client = self.ecs_client
         task = await self._lookup.describe(cluster_arn, task_arn)
         if task is None:
             return {}
@@ -180,7 +186,6 @@ class EcsTaskTagsReader:
     async def __aenter__(self) -> Self:
         """Get ready to read."""
         self._lookup = TaskLookup(self.monitor, self.clock)
-        self._lookup.client = self.ecs_client
         return self
 
     async def __aexit__(

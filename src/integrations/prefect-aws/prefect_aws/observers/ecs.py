@@ -16,9 +16,11 @@ tells it.
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import anyio
 from prefect.logging import get_logger
 
 from prefect_integration_kit.observing import BackgroundObserver
@@ -30,6 +32,7 @@ from .._ecs import tags as names
 from .._ecs.calls import in_thread
 from .._ecs.settlement import STOPPED, flow_run_of, settle
 from .._ecs.times import time_of
+from ..errors import AwsCredentialsMissing
 from ..settings import EcsObserverSettings
 from . import _replication
 from ._aws import open_client, region_of
@@ -105,6 +108,7 @@ OBSERVER_RESTART_BASE_DELAY: int = 30
 OBSERVER_MAX_RESTART_ATTEMPTS: int = 5
 """After how many failures in a row that bound grows no more. The observer is started again for ever."""
 
+_BEGIN_SECONDS = 1.0
 _GRACE_SECONDS = 60.0
 _GRACE_INTERVAL_SECONDS = 10.0
 _clock: Clock = SYSTEM_CLOCK
@@ -184,7 +188,10 @@ async def mark_runs_as_crashed(event: dict[str, Any], tags: dict[str, str]) -> N
     detail, flow_run_id = event["detail"], flow_run_of(tags)
     if flow_run_id is None:
         return
-    task = await shared_lookup().describe(detail["clusterArn"], detail["taskArn"]) or detail
+    try:
+        task = await shared_lookup().describe(detail["clusterArn"], detail["taskArn"]) or detail
+    except AwsCredentialsMissing:  # events may come by another way than a queue; this one says how the task ended
+        task = detail
     if task.get("lastStatus") not in STOPPED:
         # Nothing comes after STOPPED, so ECS's answer is older than the event.
         raise TaskNotReady(f"ECS says that task {detail['taskArn']} is {task.get('lastStatus')}.")
@@ -230,8 +237,17 @@ def _deregister(arn: str) -> None:
     logger.info("Deregistered task definition %s", arn)
 
 
+_has_begun = threading.Event()
+
+
+async def _observe() -> None:
+    running = ecs_observer.run()  # of the observer that stands here now: a test may have put another in its place
+    _has_begun.set()
+    await running
+
+
 _background = BackgroundObserver(
-    ecs_observer.run,
+    _observe,
     subject="ECS events",
     thread_name="prefect-aws-ecs-observer",
     backoff=Backoff(
@@ -249,7 +265,12 @@ async def start_observer() -> None:
     `PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_ENABLED` is false.
     """
     if ecs_observer.settings.enabled:
+        if not _background.is_running:
+            _has_begun.clear()
         _background.acquire()
+        with anyio.move_on_after(_BEGIN_SECONDS, shield=True):
+            while not _has_begun.is_set():  # noqa: ASYNC110 - it is set in another thread
+                await anyio.sleep(0.001)
     else:
         logger.debug("ECS events are not observed: PREFECT_INTEGRATIONS_AWS_ECS_OBSERVER_ENABLED is false.")
 
