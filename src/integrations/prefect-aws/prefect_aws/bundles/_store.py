@@ -35,19 +35,25 @@ class S3BundleStore:
     objects: S3Objects
 
     @classmethod
-    def open(cls, bucket: str, aws_credentials_block_name: str | None) -> Self:
+    def open(
+        cls,
+        bucket: str,
+        aws_credentials_block_name: str | None,
+        block_class: type[AwsCredentials] = AwsCredentials,
+    ) -> Self:
         """Take a client for the credentials of a saved block, or for those that boto3 finds.
 
         Args:
             bucket: Name of the bucket.
             aws_credentials_block_name: Name of an `AwsCredentials` block.
+            block_class: Class of the block; the steps hand theirs over, which a test of a user may have replaced.
 
         Raises:
             ValueError: If the name of the bucket is not one, or there is no such block.
         """
         # Without `_sync`, loading inside an async flow would give a coroutine.
-        load: Any = AwsCredentials.load
-        credentials = load(aws_credentials_block_name, _sync=True) if aws_credentials_block_name else AwsCredentials()
+        load: Any = block_class.load
+        credentials = load(aws_credentials_block_name, _sync=True) if aws_credentials_block_name else block_class()
         return cls(S3Objects.open(credentials, bucket))
 
     def url(self, key: str) -> str:
@@ -65,6 +71,9 @@ class S3BundleStore:
 
     def get(self, key: str, target: Path) -> Mapping[str, str]:
         """Write an object to a file and return the metadata that came with the same answer."""
+        if not self.objects.is_sdk:
+            self.objects.download(key, target)
+            return {}
 
         def attempt() -> Mapping[str, str]:
             response = self.objects.client.get_object(Bucket=self.objects.bucket, Key=key)

@@ -73,7 +73,7 @@ def download_bundle_from_s3(
         print(result["local_path"])
         ```
     """
-    store = S3BundleStore.open(bucket, aws_credentials_block_name)
+    store = S3BundleStore.open(bucket, aws_credentials_block_name, AwsCredentials)
     folder = Path(output_dir or tempfile.mkdtemp(prefix="prefect-bundle-"))
     try:
         with bundle_errors("Cannot download the bundle:", store.url(key)):
@@ -104,7 +104,7 @@ def execute_bundle_from_s3(bucket: str, key: str, aws_credentials_block_name: st
         AwsBundleFailed: If the download fails; its cause is the error of AWS.
         ValueError: If the bucket or the key is not a valid name, or there is no such block.
     """
-    store = S3BundleStore.open(bucket, aws_credentials_block_name)
+    store = S3BundleStore.open(bucket, aws_credentials_block_name, AwsCredentials)
     logger.debug("Fetching bundle %s", store.url(key))
     with bundle_errors("Cannot fetch the bundle:", store.url(key)):
         execute_stored_bundle(store, key)

@@ -62,7 +62,7 @@ def upload_bundle_to_s3(
         print(result["url"])
         ```
     """
-    store = S3BundleStore.open(bucket, aws_credentials_block_name)
+    store = S3BundleStore.open(bucket, aws_credentials_block_name, AwsCredentials)
     with bundle_errors("Cannot upload the bundle:", store.url(key)):
         key = upload_bundle(store, local_filepath, key)
     return {"bucket": bucket, "key": key, "url": store.url(key)}

@@ -1,5 +1,6 @@
 """Deployment steps that keep a project's files in S3, or in a store that speaks its protocol."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from prefect_aws._s3_folders import S3Folders
 from prefect_aws.s3 import credentials_from_mapping, get_s3_client
 from prefect_integration_kit.files import ignore_lines_if_any
 from prefect_integration_kit.paths import folder_prefix
+from prefect_integration_kit.replaced import is_replaced
 
 __all__ = ["PullFromS3Output", "PushToS3Output", "get_s3_client", "pull_from_s3", "push_to_s3"]
 
@@ -37,6 +39,14 @@ class PullFromS3Output(TypedDict):
     bucket: str
     folder: str
     directory: str
+
+
+def _open(bucket: str, credentials: dict[str, Any] | None, client_parameters: dict[str, Any] | None) -> S3Folders:
+    """Open the bucket, with the client of another `get_s3_client` where a test of a user has put one in its place."""
+    if is_replaced(sys.modules[__name__], "get_s3_client", "prefect_aws.s3"):
+        return S3Folders(get_s3_client(credentials=credentials, client_parameters=client_parameters), bucket)
+    block, parameters = credentials_from_mapping(credentials, client_parameters)
+    return S3Folders.open(block, bucket, parameters)
 
 
 def push_to_s3(
@@ -83,9 +93,10 @@ def push_to_s3(
               credentials: "{{ prefect.blocks.aws-credentials.shop-aws }}"
         ```
     """
-    block, parameters = credentials_from_mapping(credentials, client_parameters)
     lines = ignore_lines_if_any(ignore_file)
-    S3Folders.open(block, bucket, parameters).upload_folder(Path.cwd(), folder_prefix("", folder), ignore_lines=lines)
+    _open(bucket, credentials, client_parameters).upload_folder(
+        Path.cwd(), folder_prefix("", folder), ignore_lines=lines
+    )
     return {"bucket": bucket, "folder": folder}
 
 
@@ -131,7 +142,6 @@ def pull_from_s3(
               credentials: "{{ prefect.blocks.aws-credentials.shop-aws }}"
         ```
     """
-    block, parameters = credentials_from_mapping(credentials, client_parameters)
     directory = Path.cwd()
-    S3Folders.open(block, bucket, parameters).download_folder(folder_prefix("", folder), directory)
+    _open(bucket, credentials, client_parameters).download_folder(folder_prefix("", folder), directory)
     return {"bucket": bucket, "folder": folder, "directory": str(directory)}

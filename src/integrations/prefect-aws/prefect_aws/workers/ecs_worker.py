@@ -25,6 +25,7 @@ running tasks together every few seconds.
 
 from __future__ import annotations
 
+import sys
 from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,6 +83,11 @@ def __getattr__(name: str) -> Any:
 
         return getattr(import_module(_LATE[name], __package__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _here() -> Any:
+    """This module, whose late names a test of a user may have put others in the place of."""
+    return sys.modules[__name__]
 
 
 ECS_DEFAULT_CONTAINER_NAME: str = definitions.DEFAULT_CONTAINER_NAME
@@ -223,9 +229,8 @@ class ECSWorker(BaseWorker[ECSJobConfiguration, ECSVariables, ECSWorkerResult]):
     @cached_property
     def _submissions(self) -> EcsSubmissions:
         from .._ecs.submission import EcsSubmissions
-        from ..settings import EcsWorkerSettings
 
-        return EcsSubmissions(self, EcsWorkerSettings())
+        return EcsSubmissions(self, _here().EcsWorkerSettings())
 
     async def start(
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
@@ -294,11 +299,9 @@ class ECSWorker(BaseWorker[ECSJobConfiguration, ECSVariables, ECSWorkerResult]):
             super()._release_limit_slot(flow_run_id)
 
     async def __aenter__(self) -> Self:
-        from ..observers.ecs import start_observer
-
         await super().__aenter__()
         try:
-            await start_observer()
+            await _here().start_observer()
             await self._submissions.open()
         except BaseException:
             await super().__aexit__(None, None, None)
@@ -306,13 +309,11 @@ class ECSWorker(BaseWorker[ECSJobConfiguration, ECSVariables, ECSWorkerResult]):
         return self
 
     async def __aexit__(self, *exc_info: Any) -> None:
-        from ..observers.ecs import stop_observer
-
         try:
             await self._submissions.close()
         finally:
             try:
                 with anyio.CancelScope(shield=True):  # its users are counted, also when the worker is interrupted
-                    await stop_observer()
+                    await _here().stop_observer()
             finally:
                 await super().__aexit__(*exc_info)
