@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ._sdk_logs import silent_sdk
 from ._sessions import open_session
-from .errors import AwsCredentialsExpired, aws_errors
+from .errors import AwsConnectionFailed, AwsCredentialsExpired, aws_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _DEFAULT_DURATION_SECONDS = 3600
 _ADVISORY_SECONDS = 900
 _MANDATORY_SECONDS = 60
+_CUT_OFF_ATTEMPTS = 3
 
 
 class _RoleSession:
@@ -43,8 +46,26 @@ class _RoleSession:
         self._sts: Any = None
 
     @property
+    def duration_seconds(self) -> int:
+        return int(self._parameters.get("DurationSeconds", _DEFAULT_DURATION_SECONDS))
+
+    @property
     def can_renew(self) -> bool:
         return self._mfa_token_provider is not None or "TokenCode" not in self._parameters
+
+    def _ask(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Ask STS, again when its answer is cut off. A code for MFA is good once."""
+        from botocore.parsers import ResponseParserError
+
+        for _ in range(1 if "TokenCode" in parameters else _CUT_OFF_ATTEMPTS):
+            with contextlib.suppress(ResponseParserError):
+                return self._sts.assume_role(RoleArn=self._role_arn, **parameters)
+        # Not from the SDK's error, which quotes the answer, and so the keys in it.
+        raise AwsConnectionFailed(
+            f"Role {self._role_arn}: the answer of STS was cut off. {AwsConnectionFailed.remedy}",
+            subject=f"Role {self._role_arn}",
+            code="ResponseParserError",
+        )
 
     def __call__(self) -> dict[str, str]:
         subject = f"Role {self._role_arn}"
@@ -60,14 +81,22 @@ class _RoleSession:
             )
         with aws_errors(subject, secrets=[parameters.get("TokenCode")]), silent_sdk():
             self._sts = self._sts or self._open_sts()
-            answer = self._sts.assume_role(RoleArn=self._role_arn, **parameters)["Credentials"]
+            answer = self._ask(parameters)["Credentials"]
         self._code_is_used = not self.can_renew
         return {
             "access_key": answer["AccessKeyId"],
             "secret_key": answer["SecretAccessKey"],
             "token": answer["SessionToken"],
-            "expiry_time": answer["Expiration"].isoformat(),
+            "expiry_time": _end_of(answer.get("Expiration"), self.duration_seconds),
         }
+
+
+def _end_of(told: object, duration_seconds: int) -> str:
+    """Write the end of a session as text. What stands in for STS in a test may not tell it."""
+    if isinstance(told, str):
+        told = datetime.fromisoformat(told.replace("Z", "+00:00"))
+    end = told if isinstance(told, datetime) else datetime.now(timezone.utc) + timedelta(seconds=duration_seconds)
+    return (end if end.tzinfo else end.replace(tzinfo=timezone.utc)).isoformat()
 
 
 def role_credentials(
@@ -93,13 +122,12 @@ def role_credentials(
 
     refreshable: Any = botocore.credentials.RefreshableCredentials
     role = _RoleSession(open_sts, role_arn, parameters, mfa_token_provider)
-    duration = int(parameters.get("DurationSeconds", _DEFAULT_DURATION_SECONDS))
     return refreshable.create_from_metadata(
         role(),
         refresh_using=role,
         method="sts-assume-role",
         # A session of 900 seconds would be renewed on every request if the window were 900 seconds too.
-        advisory_timeout=min(_ADVISORY_SECONDS, duration // 4) if role.can_renew else 0,
+        advisory_timeout=min(_ADVISORY_SECONDS, role.duration_seconds // 4) if role.can_renew else 0,
         mandatory_timeout=_MANDATORY_SECONDS if role.can_renew else 0,
     )
 

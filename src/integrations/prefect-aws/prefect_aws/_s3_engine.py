@@ -48,6 +48,12 @@ class TransferOptions:
         """Whether something is asked for that only boto3 can do."""
         return bool(self.extra_args or self.callback or self.config)
 
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What is asked for, as keywords of `Client.upload_file` and its like."""
+        asked = {"ExtraArgs": dict(self.extra_args), "Callback": self.callback, "Config": self.config}
+        return {name: value for name, value in asked.items() if value}
+
     @classmethod
     def parse(cls, options: Mapping[str, Any], **extra_args: Any) -> TransferOptions:
         """Read the keywords of `Client.upload_file` and its like.
@@ -142,6 +148,7 @@ class SdkEngine:
         self._client = client
         self._bucket = bucket
         self._options = options or TransferOptions()
+        self._is_sdk = is_sdk_client(client)
         self._lock = threading.Lock()
         self._manager: Any = None
 
@@ -161,6 +168,11 @@ class SdkEngine:
     def upload(self, item: Upload, stop: threading.Event) -> None:
         """Store the file under its key."""
         with object_errors(f"s3://{self._bucket}/{item.key}"):
+            if not self._is_sdk:
+                _check(stop)
+                place = {"Bucket": self._bucket, "Key": item.key}
+                self._client.upload_file(Filename=str(item.source), **place, **self._options.keywords)
+                return
             if self._plain and item.size_bytes < MULTIPART_BYTES:
                 _check(stop)
                 with item.source.open("rb") as body:
@@ -171,6 +183,11 @@ class SdkEngine:
     def download(self, item: Download, part: Path, stop: threading.Event) -> None:
         """Write the object to `part`."""
         with object_errors(f"s3://{self._bucket}/{item.key}"):
+            if not self._is_sdk:
+                _check(stop)
+                place = {"Bucket": self._bucket, "Key": item.key}
+                self._client.download_file(**place, Filename=str(part), **self._options.keywords)
+                return
             if self._plain and item.size_bytes < MULTIPART_BYTES:
                 read_again(lambda: self._read_small(item.key, part, stop))
                 return
@@ -220,6 +237,17 @@ def _check(stop: threading.Event) -> None:
         raise TransferStopped("The transfer was stopped.")
 
 
+def is_sdk_client(client: Any) -> bool:
+    """Say whether a client is one of boto3, and not what stands in for it in a test of a user.
+
+    What stands in has the methods that this package documents: `upload_file`, `download_file`, `upload_fileobj` and
+    `download_fileobj`, each with its arguments as keywords.
+    """
+    from botocore.client import BaseClient
+
+    return issubclass(type(client), BaseClient)  # a mock with a spec says that it is an instance
+
+
 def has_foreign_hooks(client: Any) -> bool:
     """Say whether someone other than the SDK listens to a client's events or stands in for it.
 
@@ -229,7 +257,7 @@ def has_foreign_hooks(client: Any) -> bool:
     """
     from botocore.client import BaseClient
 
-    if not isinstance(client, BaseClient):
+    if not is_sdk_client(client):
         return True
     if getattr(getattr(BaseClient, "_make_api_call", None), "__qualname__", "") != "BaseClient._make_api_call":
         return True

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
@@ -16,6 +17,7 @@ from prefect_aws._s3_engine import (
     MULTIPART_BYTES,
     BrokenBody,
     TransferOptions,
+    is_sdk_client,
     object_errors,
     open_engine,
     read_again,
@@ -55,6 +57,7 @@ DELETE_BACKOFF = Backoff(deadline_seconds=30)
 
 Credentials = AwsCredentials | MinIOCredentials
 NO_OPTIONS = TransferOptions()
+_LONG_AGO = datetime.fromtimestamp(0, timezone.utc)
 
 
 def s3_client(
@@ -121,6 +124,11 @@ class S3Objects:
         """Name an object or the bucket in messages."""
         return f"s3://{self.bucket}/{key}"
 
+    @property
+    def is_sdk(self) -> bool:
+        """Whether the client is one of boto3, see `is_sdk_client`."""
+        return is_sdk_client(self.client)
+
     # One object ------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -148,6 +156,10 @@ class S3Objects:
 
     def read(self, key: str) -> bytes:
         """Read one object into memory."""
+        if not self.is_sdk:
+            buffer = io.BytesIO()
+            self.download_to(key, buffer)
+            return buffer.getvalue()
 
         def attempt() -> bytes:
             response = self.client.get_object(Bucket=self.bucket, Key=key)
@@ -160,7 +172,7 @@ class S3Objects:
     def write(self, key: str, content: bytes, options: TransferOptions = NO_OPTIONS) -> str:
         """Store bytes under a key and return the key."""
         content = _bytes(content)
-        if len(content) < MULTIPART_BYTES:
+        if len(content) < MULTIPART_BYTES and self.is_sdk:
             with self._errors(key):
                 self.client.put_object(Bucket=self.bucket, Key=key, Body=content, **options.extra_args)
             return key
@@ -217,6 +229,11 @@ class S3Objects:
     ) -> Path:
         """Write one object to a file, which appears when it is complete."""
         stop = stop or threading.Event()
+        if not self.is_sdk:
+            with self._errors(key):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.client.download_file(Bucket=self.bucket, Key=key, Filename=str(target), **options.keywords)
+            return target.absolute()
         with self._errors(key), complete_or_absent(target) as part:
             size: int | None = MULTIPART_BYTES
             if options.callback is None and options.config is None:
@@ -246,20 +263,13 @@ class S3Objects:
                 return body.read() if response["ContentLength"] < MULTIPART_BYTES else None
 
         with self._errors(key):
-            if options.callback is None and options.config is None:
+            if options.callback is None and options.config is None and self.is_sdk:
                 # Held until it is complete, so that a broken connection leaves the file untouched.
                 content = read_again(attempt)
                 if content is not None:
                     file.write(content)
                     return file
-            self.client.download_fileobj(
-                self.bucket,
-                key,
-                file,
-                ExtraArgs=dict(options.extra_args) or None,
-                Callback=options.callback,
-                Config=options.config,
-            )
+            self.client.download_fileobj(Bucket=self.bucket, Key=key, Fileobj=file, **options.keywords)
         return file
 
     def upload(
@@ -283,14 +293,8 @@ class S3Objects:
         """Store what an open file holds, from its position on, and return the key."""
         require_binary(file)
         with self._errors(key):
-            self.client.upload_fileobj(
-                _KeptOpen(file),
-                self.bucket,
-                key,
-                ExtraArgs=dict(options.extra_args) or None,
-                Callback=options.callback,
-                Config=options.config,
-            )
+            kept: Any = _KeptOpen(file) if self.is_sdk else file
+            self.client.upload_fileobj(Fileobj=kept, Bucket=self.bucket, Key=key, **options.keywords)
         return key
 
     def stream_from(self, source: S3Objects, from_key: str, key: str, options: TransferOptions = NO_OPTIONS) -> str:
@@ -313,11 +317,13 @@ class S3Objects:
 
     def copy(self, from_key: str, to_bucket: str, to_key: str, arguments: dict[str, Any]) -> str:
         """Copy an object inside S3 and return its new key."""
+        from botocore.exceptions import ClientError
+
         source = {"Bucket": self.bucket, "Key": from_key}
         with object_errors(f"{self.url(from_key)} to s3://{to_bucket}/{to_key}"):
             try:
                 self.client.copy_object(CopySource=source, Bucket=to_bucket, Key=to_key, **arguments)
-            except self.client.exceptions.ClientError as exc:
+            except ClientError as exc:
                 # Beyond 5 GiB a copy must go in parts; asking the size of every object first would cost a request.
                 if "larger than the maximum allowable size" not in str(exc):
                     raise
@@ -389,7 +395,11 @@ class S3Objects:
         with aws_errors(self.url(prefix)):
             for page in self.pages(prefix, start_after=start_after):
                 for item in page.get("Contents", []):
-                    yield RemoteObject(item["Key"], item["Size"], item["LastModified"], item.get("ETag"))
+                    size, modified = (
+                        item.get("Size", 0),
+                        item.get("LastModified", _LONG_AGO),
+                    )  # a stand-in may leave them out
+                    yield RemoteObject(item["Key"], size, modified, item.get("ETag"))
 
     def _engine(self, options: TransferOptions) -> AbstractContextManager[Engine]:
         return open_engine(self.client, self.bucket, options, native_transfer=self.native_transfer)

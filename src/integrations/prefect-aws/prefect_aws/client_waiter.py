@@ -7,6 +7,7 @@ from prefect.tasks import task
 
 from prefect_integration_kit.dispatch import run_sync_in_worker_thread, sync_task
 from prefect_integration_kit.logs import run_logger
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock
 
 from .credentials import AwsCredentials
@@ -44,11 +45,13 @@ class _Wait:
         credentials: AwsCredentials,
         definition: dict[str, Any] | None,
         arguments: dict[str, Any],
-    ) -> "_Wait":
+    ) -> "_Wait | _OwnWait":
         client = credentials.get_client(service)
         subject = f"Waiter {waiter_name!r} of {service}"
         with aws_errors(subject):
             waiter = _find_waiter(client, waiter_name, definition, subject)
+        if not isinstance(waiter, _Waiter):
+            return _OwnWait(waiter, subject, arguments)
         return cls(waiter, subject, dict(arguments))
 
     def look(self) -> float | None:
@@ -113,8 +116,23 @@ class _Waiter:
         self.client = client
 
 
-def _find_waiter(client: Any, name: str, definition: dict[str, Any] | None, subject: str) -> _Waiter:
-    from botocore.waiter import WaiterModel
+class _OwnWait:
+    """The wait of a waiter that is not botocore's own, such as one that a test puts there: it waits by itself."""
+
+    def __init__(self, waiter: Any, subject: str, arguments: dict[str, Any]) -> None:
+        self._waiter = waiter
+        self._subject = subject
+        self._arguments = arguments
+
+    def look(self) -> None:
+        """Wait until it is over."""
+        with aws_errors(self._subject):
+            self._waiter.wait(**self._arguments)
+
+
+def _find_waiter(client: Any, name: str, definition: dict[str, Any] | None, subject: str) -> Any:
+    """Find what a waiter looks for, as a `_Waiter`; one that is not botocore's own is returned as it is."""
+    from botocore.waiter import Waiter, WaiterModel
 
     if definition is None:
         if name not in client.waiter_names:
@@ -124,6 +142,8 @@ def _find_waiter(client: Any, name: str, definition: dict[str, Any] | None, subj
                 subject=subject,
             )
         waiter = client.get_waiter(name)
+        if not issubclass(type(waiter), Waiter) or is_replaced(Waiter, "wait", "botocore.waiter"):
+            return waiter
         return _Waiter(waiter.name, waiter.config, client)
     if name not in (definition.get("waiters") or {}):
         raise AwsInvalidRequest(

@@ -251,6 +251,8 @@ class AwsSecret(QuickKey, SecretBlock):
 
 def _split_options(client: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give each of the two requests the options that it knows; what neither knows goes to both, to be refused."""
+    if not options:
+        return {}, {}
     model = client.meta.service_model
     put = set(model.operation_model("PutSecretValue").input_shape.members)
     create = set(model.operation_model("CreateSecret").input_shape.members)

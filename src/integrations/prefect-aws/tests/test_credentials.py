@@ -182,7 +182,7 @@ def test_a_subclass_decides_about_its_s3_client() -> None:
     own = OwnS3Credentials()
     S3Bucket(bucket_name="b", credentials=own).write_path("k", b"1")
     upload_to_bucket.fn(b"1", "b", own, key="l")
-    assert [call.kwargs["Key"] for call in client.put_object.call_args_list] == ["k", "l"]
+    assert [call.kwargs["Key"] for call in client.upload_fileobj.call_args_list] == ["k", "l"]
 
 
 def test_a_subclass_decides_about_its_sessions() -> None:
@@ -241,7 +241,7 @@ def test_a_stub_in_place_of_the_block_is_asked() -> None:
     stub.get_client.return_value.submit_job.return_value = {"jobId": "j"}
     assert batch_submit.fn("n", "q", "d", stub) == "j"
     assert upload_to_bucket.fn(b"1", "b", stub, key="k") == "k"
-    stub.get_s3_client.return_value.put_object.assert_called_once()
+    stub.get_s3_client.return_value.upload_fileobj.assert_called_once()
 
 
 # Sharing
