@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 from typing import Any
@@ -22,6 +23,8 @@ _TRAVELLING = re.compile(r"PREFECT_(API|CLIENT|CLOUD|FLOWS|LOGGING|RESULTS|RUNNE
 """Settings that hold on other machines, too; others are of this machine or of a server."""
 
 _HOST_AND_PORT = re.compile(r"(?:ray://)?\[?([^\]/]+?)\]?:(\d+)(?:/.*)?")
+
+_HANDSHAKE_SECONDS = 5.0
 
 
 class _Connection:
@@ -112,11 +115,34 @@ def _init(address: str | None, options: dict[str, Any], *, is_temporary: bool) -
         elif _is_about_options(exc, options) or (isinstance(exc, ValueError) and not is_temporary):
             where = "" if is_temporary else f" for the cluster at {address!r}"
             raise RayConfigurationError(f"Ray refuses `init_kwargs`{where}: {exc}") from exc
-        raise RayClusterUnavailable(f"{what}: {' '.join(str(exc).split())}") from exc
+        reason = " ".join(str(exc).split())
+        raise RayClusterUnavailable(f"{what}: {reason}{_tls_failure(address)}") from exc
     if isinstance(getattr(context, "dashboard_url", None), str) and context.dashboard_url:
         from prefect.logging.loggers import get_logger
 
         get_logger("task_runner.ray").info("The Ray dashboard is available at http://%s", context.dashboard_url)
+
+
+def _tls_failure(address: str | None) -> str:
+    """Say why TLS with a cluster fails, which Ray does not tell: it waits, and then calls it a time-out."""
+    authority = os.environ.get("RAY_TLS_CA_CERT")
+    found = _HOST_AND_PORT.fullmatch(address or "")
+    if found is None or not authority or os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):
+        return ""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(authority)
+        with (
+            socket.create_connection((found[1], int(found[2])), timeout=_HANDSHAKE_SECONDS) as line,
+            context.wrap_socket(line),
+        ):
+            return ""
+    except (OSError, ValueError, OverflowError) as exc:
+        return (
+            f". TLS fails: {exc}. RAY_USE_TLS must be set for all processes of the cluster, and the authority of its "
+            "certificates be in the file RAY_TLS_CA_CERT."
+        )
 
 
 def _is_about_options(exc: Exception, options: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from prefect_integration_kit.task_run_futures import RemoteTaskRunFuture
 
-from ._losses import lost_error, lost_its_result, worker_died
+from ._losses import has_no_room, lost_error, lost_its_result, worker_died
 from ._outcomes import known_end
 from .errors import RayResultLost, RayTaskRunLost
 
@@ -159,8 +159,9 @@ class PrefectRayFuture(RemoteTaskRunFuture[R, "ray.ObjectRef[Any]"]):
             try:
                 known = known_end(self.task_run_id)
             except RayResultLost as lost:
-                lost.__cause__ = exc
-                exc = lost
+                if not has_no_room(exc):  # which says more
+                    lost.__cause__ = exc
+                    exc = lost
             else:
                 if known is not None:
                     self._end_as(known)

@@ -7,6 +7,7 @@ from uuid import UUID
 from .errors import RayResultLost, RayTaskRunLost
 
 _OBJECT_LOST = {"ObjectLostError", "ObjectReconstructionFailedError", "ReferenceCountingAssertionError"}
+_NO_ROOM = {"OutOfDiskError", "ObjectStoreFullError"}
 
 
 def why(exc: BaseException) -> str:
@@ -23,6 +24,8 @@ def why(exc: BaseException) -> str:
         return f"Ray killed its worker, since memory ran out: {text}."
     if kinds & {"NodeDiedError", "OwnerDiedError"}:
         return f"The Ray node that it was on died: {text}."
+    if kinds & _NO_ROOM:
+        return f"Its Ray node has no room for its result, neither in memory nor on disk: {text}."
     if kinds & _OBJECT_LOST:
         return f"Its result was lost with the Ray node that held it: {text}."
     if "TaskCancelledError" in kinds:
@@ -53,7 +56,16 @@ def lost_its_result(exc: BaseException) -> bool:
         exc: What Ray raised for its object.
     """
     kinds = {each.__name__ for each in type(exc).__mro__}
-    return bool(kinds & _OBJECT_LOST) and "OwnerDiedError" not in kinds
+    return has_no_room(exc) or (bool(kinds & _OBJECT_LOST) and "OwnerDiedError" not in kinds)
+
+
+def has_no_room(exc: BaseException) -> bool:
+    """Say whether the task run has ended, and there was no room for its result.
+
+    Args:
+        exc: What Ray raised for its object.
+    """
+    return type(exc).__name__ in _NO_ROOM or type(getattr(exc, "cause", None)).__name__ in _NO_ROOM
 
 
 def _line(exc: BaseException) -> str:

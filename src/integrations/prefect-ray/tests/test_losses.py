@@ -195,9 +195,10 @@ def _named(name: str, message: str) -> Exception:
         (_named("TaskCancelledError", ""), "Ray cancelled it"),
         (RuntimeError("The remote function failed to import on the worker."), "cannot import 'prefect_ray'"),
         (ConnectionError("gone"), "connection to the Ray cluster was lost"),
+        (_named("OutOfDiskError", "disk is full"), "no room for its result, neither in memory nor on disk: disk"),
         (ValueError("odd"), "Ray could not run it: ValueError: odd"),
     ],
-    ids=["worker", "memory", "node", "object", "cancelled", "import", "connection", "other"],
+    ids=["worker", "memory", "node", "object", "cancelled", "import", "connection", "disk", "other"],
 )
 def test_causes_are_told(error: Exception, words: str) -> None:
     assert words in why(error)
