@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from google.auth import _exponential_backoff
 
 from prefect_gcp import GcpCredentials, _remote_run, errors
 from prefect_gcp._bigquery import queries
@@ -17,12 +19,14 @@ from prefect_gcp.cloud_storage import GcsBucket
 from prefect_gcp.dataproc import dataproc_submit_batch
 from prefect_integration_tests.backends._google.batch_v1 import Batch
 from prefect_integration_tests.backends._google.dataproc_v1 import Dataproc
+from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.pool_runs import new_run, nothing
 from prefect_integration_tests.suites import HttpFaultSuite
 
 from ._cloud_run import PROJECT, Pool, quicken
 
 if TYPE_CHECKING:
+    from prefect_integration_tests.backends.certificates import PrivateCA
     from prefect_integration_tests.backends.http_edge import EdgeCall, HttpEdge
 
 REGION = "europe-west3"
@@ -139,6 +143,27 @@ class TestBatchFaults(_RestFaults):
         return sum(key in str(job) for job in self.api.service(Batch).jobs)
 
 
+class TestLoginFaults(TestBatchFaults):
+    """A Batch job, for which a token is asked for."""
+
+    named = "Batch job|Service account"
+    lasting_seconds = 60.0
+
+    @pytest.fixture
+    def edge(self, identity: Any, empty_google_api: Any, http_edge: Any, fake_clock: Any, monkeypatch: Any) -> Any:
+        monkeypatch.setattr(_remote_run, "_clock", fake_clock)
+        monkeypatch.setitem(Transport.request.__kwdefaults__, "timeout_seconds", WAIT_SECONDS)
+        monkeypatch.setattr(_exponential_backoff, "time", SimpleNamespace(sleep=lambda seconds: None))  # the SDK's own
+        self.api = empty_google_api
+        edge = http_edge(identity.endpoint)
+        key = {**identity.service_account_info(), "token_uri": f"{edge.url}/token"}
+        self.secret = key["private_key"].splitlines()[1]
+        self.api.check_tokens(identity.check)
+        endpoints = {self.service: empty_google_api.endpoint}
+        self.credentials = GcpCredentials(service_account_info=key, api_endpoints=endpoints)
+        return edge
+
+
 class TestDataprocFaults(_RestFaults):
     """A Dataproc batch."""
 
@@ -203,3 +228,21 @@ class TestCloudRunWorkerFaults(HttpFaultSuite):
 
     def strikes(self, call: EdgeCall) -> bool:
         return call.method == "POST" and call.path.partition("?")[0].endswith(":run")
+
+
+def login_at(service_account: dict[str, Any], url: str) -> GcpCredentials:
+    return GcpCredentials(service_account_info={**service_account, "token_uri": f"{url}/token"})
+
+
+def test_a_token_endpoint_at_a_name_that_is_not_found_is_told(service_account: dict[str, Any]) -> None:
+    with pytest.raises(errors.GcpUnavailable, match=rf"(?s)Service account worker@.*{UNRESOLVABLE_HOST}"):
+        login_at(service_account, f"http://{UNRESOLVABLE_HOST}").get_access_token()
+
+
+def test_a_token_endpoint_whose_certificate_nobody_trusts_is_told_and_nothing_is_sent(
+    service_account: dict[str, Any], identity: Any, http_edge: Any, private_ca: PrivateCA
+) -> None:
+    edge = http_edge(identity.endpoint, context=private_ca.issue("identity", "127.0.0.1").server_context())
+    with pytest.raises(errors.GcpUnavailable, match=r"(?s)Service account worker@.*certificate verify failed"):
+        login_at(service_account, edge.url).get_access_token()
+    assert edge.calls == []
