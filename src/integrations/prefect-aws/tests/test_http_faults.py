@@ -8,7 +8,9 @@ import random
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,6 +67,10 @@ def credentials_at(endpoint_url: str, secret_key: str = "testing-secret") -> Aws
         region_name="us-east-1",
         aws_client_parameters=parameters,
     )
+
+
+def assuming(credentials: AwsCredentials, role: str) -> AwsCredentials:
+    return credentials.model_copy(update={"assume_role_arn": f"arn:aws:iam::000000000000:role/{role}"})
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +277,52 @@ class TestAthena(_AwsFaults):
         return len({json.loads(call.content)["ClientRequestToken"] for call in asked})
 
 
+class TestAssumeRole(HttpFaultSuite):
+    """A session of a role. One that is asked for twice does no harm."""
+
+    error = errors.AwsError
+    named = "Role arn:aws:iam"
+    secret = "testing-secret"
+
+    @pytest.fixture
+    def edge(self, aws_stub: Any, http_edge: Any) -> HttpEdge:
+        ends = datetime.now(timezone.utc) + timedelta(hours=1)
+        keys = {"AccessKeyId": "ASIAROLESESSION1", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": ends}
+        stub = aws_stub("sts")
+        stub.respond("AssumeRole", {"Credentials": keys})
+        self.assumed: list[str] = []
+        return http_edge(stub.endpoint_url)
+
+    def refusal(self, fault: EdgeFault) -> Refusal | None:
+        code = {"429": "Throttling", "503": "ServiceUnavailable"}.get(fault, "InternalFailure")
+        content = f"<ErrorResponse><Error><Code>{code}</Code><Message>Later.</Message></Error></ErrorResponse>"
+        return Refusal(int(fault) if fault.isdigit() else 500, content.encode(), {"Content-Type": "text/xml"})
+
+    def change(self, edge: HttpEdge, key: str) -> None:
+        credentials = assuming(credentials_at(edge.url), key)
+        assert credentials.get_boto3_session().get_credentials().access_key == "ASIAROLESESSION1"
+        self.assumed.append(key)
+
+    def changes(self, edge: HttpEdge, key: str) -> int:
+        return self.assumed.count(key)
+
+
+def test_the_keys_in_an_answer_of_sts_that_is_cut_off_are_not_said(aws_stub: Any, http_edge: Any) -> None:
+    ends = datetime.now(timezone.utc) + timedelta(hours=1)
+    keys = {
+        "AccessKeyId": "ASIAROLESESSION1",
+        "SecretAccessKey": "canary",
+        "SessionToken": "canary",
+        "Expiration": ends,
+    }
+    stub = aws_stub("sts")
+    stub.respond("AssumeRole", {"Credentials": keys})
+    edge = http_edge(stub.endpoint_url)
+    with edge.fault("truncated", times=None), pytest.raises(errors.AwsError, match=r"role/thing.*cut off") as caught:
+        assuming(credentials_at(edge.url), "thing").get_boto3_session()
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
 class TestEcsWorker(HttpFaultSuite):
     """A worker asks ECS for the task of a run."""
 
@@ -420,6 +472,7 @@ OPERATIONS: dict[str, tuple[str, str, Callable[[AwsCredentials], Any]]] = {
         "StartExecution",
         lambda own: start_execution.fn("arn:aws:states:us-east-1:000000000000:stateMachine:thing", own),
     ),
+    "AssumeRole": ("sts", "AssumeRole", lambda own: assuming(own, "thing").get_boto3_session()),
     "Athena": (
         "athena",
         "StartQueryExecution",
