@@ -15,7 +15,13 @@ from prefect_integration_kit.dispatch import run_sync_in_worker_thread
 
 from ._authentication import Authenticator, Given, check, connect_arguments, secrets_of
 from ._faces import paired
-from .errors import InvalidPemFormat, SnowflakeCredentialsError, snowflake_errors
+from .errors import (
+    InvalidPemFormat,
+    SnowflakeCredentialsError,
+    SnowflakeUnavailable,
+    is_broken_answer,
+    snowflake_errors,
+)
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -35,6 +41,7 @@ TokenProvider = Callable[[], "str | SecretStr"]
 
 _APPLICATION = "Prefect_Snowflake_Collection"
 """Name under which Snowflake counts the connections of this package."""
+_CUT_OFF_ATTEMPTS = 3
 
 
 class SnowflakeCredentials(QuickKey, CredentialsBlock):
@@ -254,9 +261,18 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
         import snowflake.connector  # heavy: imported when needed
 
         guard_sdk_logs()
+        connector: Any = snowflake.connector
         with snowflake_errors(f"Login to Snowflake account {self.account!r}", secrets=secrets_of(self, arguments)):
-            connector: Any = snowflake.connector
-            return connector.connect(**arguments)
+            for _ in range(1 if "passcode" in arguments else _CUT_OFF_ATTEMPTS):  # a passcode is good once
+                try:
+                    return connector.connect(**arguments)
+                except Exception as exc:  # noqa: PERF203 - most do not come here
+                    if not is_broken_answer(exc):
+                        raise
+            raise SnowflakeUnavailable(
+                f"Login to Snowflake account {self.account!r}: the answer broke off. Check the network, and try again.",
+                subject=f"Login to Snowflake account {self.account!r}",
+            )
 
     def secrets(self) -> list[str]:
         """List the block's secrets in the open, for whoever must keep them out of a text."""

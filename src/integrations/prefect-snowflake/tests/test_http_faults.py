@@ -69,6 +69,23 @@ class TestConnectorFaults(HttpFaultSuite):
         return _asks(call, b"INSERT INTO t")
 
 
+class TestLoginFaults(TestConnectorFaults):
+    """A login with a password. A session that nobody uses ends by itself."""
+
+    named = "(?i)snowflake"
+
+    def change(self, edge: HttpEdge, key: str) -> Any:
+        credentials = self.connector.credentials
+        connector = make_connector(credentials, self.connector.database)
+        try:
+            connector.execute("INSERT INTO t VALUES (%(name)s)", {"name": key})
+        finally:
+            connector.close()
+
+    def strikes(self, call: EdgeCall) -> bool:
+        return "/session/v1/login-request" in call.path
+
+
 @pytest.mark.usefixtures("prefect_harness")
 class TestWorkerFaults(HttpFaultSuite):
     """A run of the worker, at the statement that starts its job."""
