@@ -83,7 +83,11 @@ def test_a_command_with_an_open_quotation_mark_is_refused() -> None:
 def test_the_image_of_a_template_counts_and_that_of_prefect_where_there_is_none() -> None:
     fixed = template()
     fixed["resources"][0]["properties"]["containers"][0]["properties"]["image"] = "fixed:1"
-    assert container_of(prepared(arm_template=fixed))["image"] == "fixed:1"
+    bare: Any = {"resource_group_name": "rg", "subscription_id": "sub", "arm_template": fixed}
+    configuration = AzureContainerJobConfiguration(**bare)
+    configuration.prepare_for_flow_run(FlowRun(id=uuid.uuid4(), flow_id=uuid.uuid4(), name="x"))
+    assert container_of(configuration)["image"] == "fixed:1"
+    assert container_of(prepared(arm_template=fixed, image="deployed:1"))["image"] == "deployed:1"
     configuration = configured()
     del group_of(configuration)["properties"]["containers"][0]["properties"]["image"]
     configuration.image = "mine:2"

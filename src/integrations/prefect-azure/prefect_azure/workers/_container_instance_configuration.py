@@ -225,7 +225,9 @@ class AzureContainerJobConfiguration(JobConfiguration):
     def _prepare_container(self, properties: Json) -> None:
         from .._aci import template as arm
 
-        properties["image"] = properties.get("image") or self.image
+        # That of a template is for runs that bring none: a deployment with an image of its own has its flow in that.
+        is_given = "image" in self.model_fields_set
+        properties["image"] = self.image if is_given else properties.get("image") or self.image
         properties["command"] = [arm.literal(word) for word in self.command_words()]
         properties["environmentVariables"] = arm.environment(
             properties.get("environmentVariables"), self.env, ENV_SECRETS
