@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from prefect.futures import PrefectFutureList
+
 from prefect_integration_kit.task_run_futures import RemoteTaskRunFuture
 
-from ._slots import slot_released
-from .errors import DaskResultLost, DaskTaskRunLost
+from ._slots import leave_slot, slot_released
+from ._watching import LOOK_SECONDS, watch_of
+from .errors import DaskResultLost
 
 if TYPE_CHECKING:
     import distributed
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from ._gathering import Series
 
 R = TypeVar("R")
-
-_LOOK_SECONDS = 1.0
-"""Between two looks at whether the cluster still has workers."""
 
 _UNDER_WAY = ("pending", "lost")
 """A result that is lost is being made again, and has been, once a worker is there that asks the ledger."""
@@ -78,6 +77,20 @@ class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
         """
         return super().result(timeout, raise_on_failure)
 
+    def add_done_callback(self, fn: Callable[[PrefectDaskFuture[R]], Any]) -> None:
+        """Call a function when the task run has ended, in another thread unless it has ended already.
+
+        A task that calls this gives its slot on the worker to others until it ends: it is going to wait.
+
+        Args:
+            fn: Called with the future.
+        """
+        if self.is_settled:
+            fn(self)
+            return
+        leave_slot()
+        watch_of(self._wrapped_future.client).call_at_end(self, fn)
+
     def take(self, outcome: Any) -> None:
         """Take what the task run has returned.
 
@@ -114,14 +127,14 @@ class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
         with slot_released(), self._lock:
             if self._final_state is not None:
                 return True
-            watch = _WorkerWatch(future.client)
+            watch = watch_of(future.client)
             try:
                 while future.status in _UNDER_WAY:
-                    left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+                    watch.look()
+                    left = LOOK_SECONDS if deadline is None else min(LOOK_SECONDS, deadline - time.monotonic())
                     if left <= 0:
                         return False
-                    if not _wait(future, left):
-                        watch.look()
+                    _wait(future, left)
                 series = self._series
                 outcome = watch.gather([future])[0] if series is None else series.fetch(self, watch.gather)
             except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Dask's
@@ -135,7 +148,33 @@ class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
         return True
 
 
-def _wait(future: distributed.Future[Any], seconds: float) -> bool:
+class PrefectDaskFutureList(PrefectFutureList[R]):
+    """The futures of a `map`. A task that waits for them gives its slot on the worker to others meanwhile."""
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until all task runs have ended.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until they have.
+        """
+        with slot_released():
+            super().wait(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[R]:
+        """Wait for all task runs, and return their results, in order.
+
+        Args:
+            timeout: Seconds to wait at most; without it, until they have ended.
+            raise_on_failure: Whether to raise the error of the first one that fails, rather than return it.
+
+        Raises:
+            TimeoutError: If they have not ended in time.
+        """
+        with slot_released():
+            return super().result(timeout, raise_on_failure)
+
+
+def _wait(future: distributed.Future[Any], seconds: float) -> None:
     from distributed import TimeoutError as DaskTimeoutError  # until Python 3.11 not the one that is built in
     from distributed.client import _wait as wait  # pyright: ignore[reportPrivateUsage] - of this client, in all versions
 
@@ -143,85 +182,12 @@ def _wait(future: distributed.Future[Any], seconds: float) -> bool:
     try:
         client.sync(wait, [future], timeout=seconds)
     except (TimeoutError, DaskTimeoutError):
-        return False
+        return
     except Exception:
         if future.status in _UNDER_WAY:
             raise
-    return True
 
 
 def _scheduler_of(future: distributed.Future[Any]) -> str:
     scheduler: Any = getattr(future.client, "scheduler", None)
     return str(getattr(scheduler, "address", None) or getattr(future.client, "_start_arg", None) or "unknown address")
-
-
-async def _begun(fetching: Awaitable[Any]) -> asyncio.Task[tuple[Any, BaseException | None]]:
-    """Begin to fetch, and go on for a while."""
-
-    async def fetch() -> tuple[Any, BaseException | None]:
-        try:
-            return await fetching, None
-        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for; as a task's it would change
-            return None, exc
-
-    task = asyncio.ensure_future(fetch())
-    await _looked_at(task)
-    return task
-
-
-async def _looked_at(task: asyncio.Task[Any]) -> None:
-    await asyncio.wait([task], timeout=_LOOK_SECONDS)
-
-
-class _WorkerWatch:
-    """Notices that a cluster has no workers, and gives up after a time."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._since: float | None = None
-
-    def gather(self, futures: list[distributed.Future[Any]]) -> list[Any]:
-        """Fetch results that are there; one whose worker dies meanwhile is made again, if there is another worker.
-
-        Args:
-            futures: Of this client.
-
-        Raises:
-            DaskTaskRunLost: If there are no workers for too long.
-            Exception: What Dask raises.
-        """
-        client = self._client
-        task: asyncio.Task[tuple[Any, BaseException | None]] = client.sync(
-            _begun, client.gather(futures, asynchronous=True)
-        )
-        try:
-            while not task.done():
-                self.look()
-                client.sync(_looked_at, task)
-        finally:
-            if not task.done():
-                client.loop.add_callback(task.cancel)
-        results, exc = task.result()
-        if exc is not None:
-            raise exc
-        return results
-
-    def look(self) -> None:
-        """Look whether there are workers.
-
-        Raises:
-            DaskTaskRunLost: If there are none for too long, or the client is closed.
-        """
-        from .settings import DaskSettings
-
-        if self._client.status in ("closed", "closing"):
-            raise DaskTaskRunLost("The Dask client was closed.")
-        info: Any = getattr(self._client, "_scheduler_identity", None) or {}
-        if not info or info.get("workers") or info.get("n_workers"):
-            self._since = None
-            return
-        if self._since is None:
-            self._since = time.monotonic()
-        limit = DaskSettings().no_worker_timeout_seconds
-        if time.monotonic() - self._since >= limit:
-            raise DaskTaskRunLost(f"The Dask cluster has had no worker for {limit:g} seconds.")

@@ -76,3 +76,9 @@ def slot_released() -> Generator[None, None, None]:
     finally:
         if has_left:
             call(_return)
+
+
+def leave_slot() -> None:
+    """Let the worker run something else until the caller's task ends: nobody will say when its wait is over."""
+    if current_worker() is not None:
+        (_in_slot_thread.get() or _call)(_leave)

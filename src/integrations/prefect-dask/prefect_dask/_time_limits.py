@@ -75,7 +75,7 @@ class _Call:
 
     def run(self) -> Any:
         context = copy_context()
-        states = _dask_states()
+        states = _dask_states(self._requests.put)
         thread = threading.Thread(target=lambda: context.run(self._work, states), daemon=True, name="prefect-dask-task")
         thread.start()
         try:
@@ -121,9 +121,54 @@ class _Call:
         return value
 
 
-def _dask_states() -> list[tuple[Any, dict[str, Any]]]:
-    """What Dask keeps for the calling thread, so that `get_worker` and `get_client` work in the other one."""
-    from distributed import worker
+def _dask_states(request: Callable[[Callable[[], Any]], object]) -> list[tuple[Any, dict[str, Any]]]:
+    """What Dask keeps for the calling thread, so that `get_worker`, `secede` and the like work in the other one.
+
+    Args:
+        request: Has the calling thread call a function, later.
+    """
+    from distributed import threadpoolexecutor, worker
 
     state: Any = vars(worker)["thread_state"]
-    return [(state, dict(vars(state)))]
+    states: list[tuple[Any, dict[str, Any]]] = [(state, dict(vars(state)))]
+    pool = getattr(threadpoolexecutor.thread_state, "executor", None)
+    if pool is not None:
+        states.append((threadpoolexecutor.thread_state, {"executor": _Pool(pool, request), "proceed": True}))
+    return states
+
+
+class _Pool:
+    """The worker's pool of threads, as Dask's `secede` and `rejoin` see it from the thread of a task's function.
+
+    What leaves the pool, and comes back, is the thread that waits for the function: that one holds the slot.
+
+    Args:
+        pool: The pool.
+        request: Has the calling thread, which is of the pool, call a function, later.
+    """
+
+    def __init__(self, pool: Any, request: Callable[[Callable[[], Any]], object]) -> None:
+        self._pool = pool
+        self._holder = threading.current_thread()
+        self._request = request
+        self._rejoin_lock = pool._rejoin_lock  # noqa: SLF001 - what Dask itself takes of it
+        self._threads = self._rejoin_list = self
+        self._adjust_thread_count = pool._adjust_thread_count  # noqa: SLF001
+        self.submit = pool.submit
+
+    def remove(self, _: threading.Thread) -> None:
+        """Take the holder out of the pool's threads."""
+        self._pool._threads.remove(self._holder)  # noqa: SLF001
+        self._request(lambda: _proceed(goes_on=False))
+
+    def append(self, rejoining: tuple[threading.Thread, threading.Event]) -> None:
+        """Let the holder be one of the pool's threads again when there is room."""
+        self._pool._rejoin_list.append((self._holder, rejoining[1]))  # noqa: SLF001
+        self._request(lambda: _proceed(goes_on=True))
+
+
+def _proceed(*, goes_on: bool) -> None:
+    """Say whether the calling thread is to take other work when it is done with this."""
+    from distributed.threadpoolexecutor import thread_state
+
+    thread_state.proceed = goes_on

@@ -28,7 +28,9 @@ def _options(timeout: float | str | timedelta | None, given: dict[str, Any], *, 
     if isinstance(runner, DaskTaskRunner):
         found.update(runner.client_kwargs)
     if worker is not None:
-        found.update(address=worker.scheduler.address, security=worker.security)
+        # A worker keeps whatever client it finds, for all tasks. It must have one that stays before it can find ours.
+        worker._get_client()  # noqa: SLF001 - `get_client`, for a worker that is known
+        found.update(address=worker.scheduler.address, security=worker.security, set_as_default=False)
     elif isinstance(runner, DaskTaskRunner):
         running: Any = runner.client
         found.update(address=running.scheduler.address, security=running.security)
