@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import platform
 import threading
@@ -50,30 +51,39 @@ def _class_of(exc: Exception) -> type[DaskConfigurationError]:
     return DaskClusterClassMissing if isinstance(exc, AttributeError) else DaskConfigurationError
 
 
-def start_cluster(cluster_class: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
+def start_cluster(
+    cluster_class: Callable[..., Any], name: str, options: dict[str, Any]
+) -> tuple[Any, Callable[[], object]]:
     """Start a cluster.
 
     Args:
-        cluster_class: A class, or a function that makes a cluster.
+        cluster_class: A class, or a function that makes a cluster or a context manager of one.
         name: What to call it in messages.
         options: Its keyword arguments.
+
+    Returns:
+        The cluster, and what closes it.
 
     Raises:
         DaskClusterUnavailable: If it does not start.
     """
     try:
-        return cluster_class(**options)
+        made = cluster_class(**options)
+        if hasattr(made, "scheduler_address") or not hasattr(made, "__enter__"):
+            return made, lambda: made.close()
+        return made.__enter__(), lambda: made.__exit__(None, None, None)
     except TypeError:
         raise  # an argument that the class does not know
     except Exception as exc:
         raise DaskClusterUnavailable(f"The Dask cluster {name} did not start: {exc}") from exc
 
 
-def close_cluster(cluster: Any, timeout_seconds: float, log: Log) -> None:
+def close_cluster(cluster: Any, closing: Callable[[], object], timeout_seconds: float, log: Log) -> None:
     """Close a cluster, and leave it alone when that takes too long or fails: the flow run has ended already.
 
     Args:
         cluster: The cluster.
+        closing: What closes it.
         timeout_seconds: How long it may take.
         log: Where a failure is told.
     """
@@ -81,7 +91,7 @@ def close_cluster(cluster: Any, timeout_seconds: float, log: Log) -> None:
 
     def close() -> None:
         try:
-            cluster.close()
+            closing()
         except BaseException as exc:  # noqa: BLE001 - told below
             errors.append(exc)
 
@@ -124,6 +134,8 @@ def connect(target: Any, options: dict[str, Any]) -> PrefectDaskClient:
     try:
         return PrefectDaskClient(target, **options)
     except ValueError as exc:
+        if "keyword" in str(exc):
+            raise DaskConfigurationError(f"`client_kwargs` cannot be used: {exc}") from exc
         raise DaskConfigurationError(
             f"The address {name!r} is not one of a Dask scheduler: {exc}. It looks like 'tcp://host:8786'."
         ) from exc
@@ -136,6 +148,9 @@ def connect(target: Any, options: dict[str, Any]) -> PrefectDaskClient:
 
 
 _PACKAGES = ("prefect", "prefect-dask", "cloudpickle")
+
+_ANSWER_SECONDS = 5.0
+"""How long workers may take to say what they have installed; one that computes without a break says nothing."""
 
 
 def tell_of_workers(client: PrefectDaskClient, log: Log) -> None:
@@ -151,10 +166,15 @@ def tell_of_workers(client: PrefectDaskClient, log: Log) -> None:
         return
     with contextlib.suppress(Exception):  # it is a hint, and no reason for the flow to fail
         ours = {name: version(name) for name in _PACKAGES} | {"Python": platform.python_version()}
-        for name, here in ours.items():
-            look: Any = (platform.python_version,) if name == "Python" else (version, name)
-            answers: Any = client.run(*look, on_error="return")
-            _tell(name, here, answers, log)
+        answers: Any = client.sync(_ask_workers, client, list(ours), callback_timeout=_ANSWER_SECONDS)
+        for (name, here), there in zip(ours.items(), answers, strict=True):
+            _tell(name, here, there, log)
+
+
+async def _ask_workers(client: Any, names: list[str]) -> list[dict[str, Any]]:
+    """Ask all workers for the versions of what they have installed."""
+    looks: list[Any] = [(platform.python_version,) if name == "Python" else (version, name) for name in names]
+    return await asyncio.gather(*(client._run(*look, on_error="return") for look in looks))  # noqa: SLF001
 
 
 def _pages(client: Any) -> bool:

@@ -25,7 +25,7 @@ from prefect_integration_kit.task_run_orders import all_inputs, one_batch
 
 from . import _worker
 from ._ledger import ROOT, Ended
-from ._orders import make_packer
+from ._orders import for_worker, make_packer
 from ._parcels import Parcels
 
 if TYPE_CHECKING:
@@ -241,7 +241,8 @@ class PrefectDaskClient(Client):
         if parameters is None:
             parameters = get_call_parameters(task.fn, args, kwargs)
         dependencies = all_inputs(parameters, wait_for, dependencies)
-        packed = self._packer.pack(task, task_run_id, parameters, wait_for, dependencies, return_type)
+        with for_worker():
+            packed = self._packer.pack(task, task_run_id, parameters, wait_for, dependencies, return_type)
         parcels = [self._parcels.send(content) for content in packed.parcels]
         # Positional, since that is how every version of Dask finds futures among the arguments.
         future: Any = super().submit(

@@ -36,6 +36,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import ExitStack
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
@@ -52,7 +53,8 @@ from prefect_integration_kit.task_run_orders import one_batch, own_server
 
 from ._clusters import close_cluster, connect, described, import_cluster_class, start_cluster, tell_of_workers
 from ._deaths import Deaths, tell_api
-from ._futures import PrefectDaskFuture
+from ._futures import PrefectDaskFuture, PrefectDaskFutureList
+from ._orders import is_for_worker
 from ._slots import current_worker, slot_released
 from ._startup_log import StartupLog
 from .errors import DaskConfigurationError, DaskTaskRunLost
@@ -100,8 +102,9 @@ class DaskTaskRunner(TaskRunner[Any]):
         address: Address of a scheduler that runs already.
         cluster_class: The class of the temporary cluster, its full name, or a function that makes a cluster.
         cluster_kwargs: Keyword arguments of `cluster_class`.
-        adapt_kwargs: Keyword arguments of the temporary cluster's `adapt`; without them it does not scale.
-        client_kwargs: Keyword arguments of `distributed.Client`.
+        adapt_kwargs: Keyword arguments of the cluster's `adapt`; without them it does not scale. Not with `address`.
+        client_kwargs: Keyword arguments of `distributed.Client`. Unless `set_as_default` is among them, the client is
+            not the one that Dask takes for all of the process.
         performance_report_path: File for Dask's performance report; without it there is none.
 
     Raises:
@@ -155,7 +158,7 @@ class DaskTaskRunner(TaskRunner[Any]):
             self.resolved_cluster_class = cluster_class
         self.cluster_kwargs: dict[str, Any] = dict(cluster_kwargs or {})
         self.adapt_kwargs: dict[str, Any] = dict(adapt_kwargs or {})
-        self.client_kwargs: dict[str, Any] = dict(client_kwargs or {})
+        self.client_kwargs: dict[str, Any] = {"set_as_default": False, **(client_kwargs or {})}
         self.performance_report_path = performance_report_path
         self._given_cluster = cluster
         self._reset()
@@ -189,14 +192,24 @@ class DaskTaskRunner(TaskRunner[Any]):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle as on a worker: connected to nothing, and without what only starts a cluster."""
+        """Pickle the options, for a process that starts the flow; for a worker, what it needs to find the cluster.
+
+        A cluster that runs already becomes its address.
+        """
         cluster = self._cluster if self._cluster is not None else self._given_cluster
         address = self.address or getattr(cluster, "scheduler_address", None)
-        return {"address": address, "client_kwargs": _picklable(self.client_kwargs), "started": False}
+        if is_for_worker():
+            return {"options": {"address": address, "client_kwargs": _picklable(self.client_kwargs)}, "more": {}}
+        options = {**self._options(), "cluster": None, "address": address}
+        if address:
+            options.update(cluster_class=None, cluster_kwargs=None, adapt_kwargs=None)
+        more = {name: value for name, value in vars(self).items() if name not in _own_attributes()}
+        return {"options": options, "more": more}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle."""
-        DaskTaskRunner.__init__(self, address=state["address"], client_kwargs=state["client_kwargs"])
+        DaskTaskRunner.__init__(self, **state["options"])
+        vars(self).update(state["more"])  # of a subclass
 
     def duplicate(self) -> Self:
         """Make another task runner with the same options."""
@@ -206,14 +219,11 @@ class DaskTaskRunner(TaskRunner[Any]):
     def client(self) -> PrefectDaskClient:
         """The Dask client, connected when first asked for; where no cluster is given, that starts one.
 
-        On a worker it is a client of the cluster that the worker belongs to.
+        On a worker it is a client of the cluster that the worker belongs to. The end of the task runner closes it.
 
         Raises:
-            RuntimeError: If the task runner has not been started.
             DaskClusterUnavailable: If the cluster does not start or does not answer.
         """
-        if not self._started:
-            raise RuntimeError("The task runner must be started before its client is used: `with task_runner: ...`")
         with self._client_lock:
             if self._client is None:
                 self._client = self._connect()
@@ -234,6 +244,8 @@ class DaskTaskRunner(TaskRunner[Any]):
             self._startup.info("Connecting to an existing Dask cluster at %s", self.address)
         else:
             self._startup.info("Connecting to the Dask cluster %s", described(target))
+            if self.adapt_kwargs:
+                target.adapt(**self.adapt_kwargs)
         client = connect(target, self.client_kwargs)
         self._stack.callback(_close_client, client)
         if not self._owns_cluster:
@@ -254,17 +266,17 @@ class DaskTaskRunner(TaskRunner[Any]):
             cluster_class = self.resolved_cluster_class = LocalCluster
         name = f"{cluster_class.__module__}.{getattr(cluster_class, '__qualname__', type(cluster_class).__name__)}"
         self._startup.info("Creating a new Dask cluster with `%s`", name)
-        self._cluster = start_cluster(cluster_class, name, self.cluster_kwargs)
+        self._cluster, closing = start_cluster(cluster_class, name, self.cluster_kwargs)
         self._owns_cluster = True
-        self._stack.callback(self._close_cluster)
+        self._stack.callback(self._close_cluster, closing)
         if self.adapt_kwargs:
             self._cluster.adapt(**self.adapt_kwargs)
         return self._cluster
 
-    def _close_cluster(self) -> None:
+    def _close_cluster(self, closing: Callable[[], object]) -> None:
         from .settings import DaskSettings
 
-        close_cluster(self._cluster, DaskSettings().close_timeout_seconds, self.logger)
+        close_cluster(self._cluster, closing, DaskSettings().close_timeout_seconds, self.logger)
 
     @overload
     def submit(
@@ -364,14 +376,16 @@ class DaskTaskRunner(TaskRunner[Any]):
         token = _series.set(Series())
         try:
             with one_batch():
-                return super().map(task, parameters, wait_for)
+                futures = super().map(task, parameters, wait_for)
+                return PrefectDaskFutureList(futures)  # pyright: ignore[reportAbstractUsage] - as Prefect's own
         finally:
             _series.reset(token)
 
     def __enter__(self) -> Self:
         """Start: connect, and start the cluster where none is given. On a worker that happens when it is needed."""
         super().__enter__()
-        self._reset()
+        if self._client is None:  # else somebody has asked for it before
+            self._reset()
         if current_worker() is not None:
             return self
         try:
@@ -381,6 +395,7 @@ class DaskTaskRunner(TaskRunner[Any]):
                 self._stack.enter_context(_reported(client, self.performance_report_path, self.logger))
         except BaseException:
             self._stack.close()
+            self._client = None
             super().__exit__(None, None, None)
             raise
         return self
@@ -463,19 +478,26 @@ def _check_options(
     }
     existing = next((name for name in ("address", "cluster") if given[name]), None)
     if existing is not None:
-        others = [name for name, value in given.items() if value and name != existing]
+        possible = (existing, "adapt_kwargs") if existing == "cluster" else (existing,)
+        others = [name for name, value in given.items() if value and name not in possible]
         if others:
             raise DaskConfigurationError(
                 f"Cannot specify `{existing}` together with {', '.join(f'`{name}`' for name in others)}: `{existing}` "
                 "is of a cluster that runs already, the others are for one to be started."
             )
-    if cluster is not None and getattr(cluster, "asynchronous", False):
+    if getattr(cluster, "asynchronous", False) is True:  # what stands in for a cluster may have anything there
         raise DaskConfigurationError("`cluster` is asynchronous. Make it without `asynchronous=True`.")
     for name, options in (("cluster_kwargs", cluster_kwargs), ("client_kwargs", client_kwargs)):
         if options and options.get("asynchronous"):
-            raise DaskConfigurationError(f"`{name}` sets `asynchronous`, which the task runner decides. Leave it out.")
+            raise DaskConfigurationError(f"`{name}` cannot set `asynchronous`, which the task runner decides.")
     if cluster_class is not None and not isinstance(cluster_class, str) and not callable(cluster_class):
         raise DaskConfigurationError("`cluster_class` must be a class, its full name, or a function.")
+
+
+@lru_cache(maxsize=1)
+def _own_attributes() -> frozenset[str]:
+    """Names of what a task runner of this class, and not of a subclass, has."""
+    return frozenset(vars(DaskTaskRunner()))
 
 
 def _picklable(options: dict[str, Any]) -> dict[str, Any]:

@@ -59,8 +59,3 @@ def test_a_global_client_is_left_alone(threads_cluster: LocalCluster) -> None:
         assert numbers() == 2
         assert mine.status == "running"
         assert mine.submit(lambda: 7).result() == 7
-
-
-def test_a_runner_that_was_not_started_has_no_client(runner: DaskTaskRunner) -> None:
-    with pytest.raises(RuntimeError, match="must be started"):
-        _ = runner.client
