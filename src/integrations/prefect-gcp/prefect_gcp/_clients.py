@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.kept import Only, SharedValues
 
+from . import _stand_ins
 from ._endpoints import Endpoint, endpoint_for
 from ._identity import (
     NO_PROJECT,
@@ -53,18 +54,18 @@ def storage_client(block: GcpCredentials, project: str | None = None) -> Any:
         block: Who we are.
         project: The project of new buckets and of lists of buckets; the block's when not given.
     """
-    from google.cloud import storage
+    cls = _stand_ins.class_in_use(_stand_ins.STORAGE, "Client", "google.cloud.storage", alias="StorageClient")
 
     def build() -> Any:
         endpoint = endpoint_for(block.api_endpoints, "storage")
-        options = _options(block, endpoint)
-        return storage.Client(
+        return _rest_client(
+            cls,
             project=project or project_if_known(block, endpoint) or "<none>",
             credentials=credentials_for(block, endpoint),
-            client_options=options,
+            client_options=_options(block, endpoint),
         )
 
-    return _clients.get((fingerprint(block), Only(storage.Client), project), build)
+    return _clients.get((fingerprint(block), Only(cls), project), build)
 
 
 def bigquery_client(block: GcpCredentials, project: str | None = None, location: str | None = None) -> Any:
@@ -75,21 +76,22 @@ def bigquery_client(block: GcpCredentials, project: str | None = None, location:
         project: The project that jobs run in; the block's when not given.
         location: Where jobs run and data sets are made.
     """
-    from google.cloud import bigquery
+    cls = _stand_ins.class_in_use(_stand_ins.BIGQUERY, "Client", "google.cloud.bigquery", alias="BigQueryClient")
 
     def build() -> Any:
         endpoint = endpoint_for(block.api_endpoints, "bigquery")
         known = project or project_if_known(block, endpoint)
         if not known:
             raise ValueError(NO_PROJECT)
-        return bigquery.Client(
+        return _rest_client(
+            cls,
             project=known,
             credentials=credentials_for(block, endpoint),
             location=location,
             client_options=_options(block, endpoint),
         )
 
-    return _clients.get((fingerprint(block), Only(bigquery.Client), project, location), build)
+    return _clients.get((fingerprint(block), Only(cls), project, location), build)
 
 
 def bigquery_storage_client(block: GcpCredentials) -> Any:
@@ -98,20 +100,26 @@ def bigquery_storage_client(block: GcpCredentials) -> Any:
     def build(close: Callable[[Any], None]) -> Any:
         from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
-        return _grpc_client(BigQueryReadClient, block, "bigquerystorage", {}, close=close)
+        home = BigQueryReadClient.__module__
+        return _grpc_client(BigQueryReadClient, block, "bigquerystorage", {}, home=home, close=close)
 
     return _kept_grpc(_clients, (fingerprint(block), "bigquerystorage"), build)
 
 
 def secret_manager_client(block: GcpCredentials) -> Any:
     """The kept client of Secret Manager."""
+    cls = _stand_ins.class_in_use(
+        _stand_ins.SECRET_MANAGER,
+        "SecretManagerServiceClient",
+        "google.cloud.secretmanager_v1.services.secret_manager_service",
+        "google.cloud.secretmanager_v1",
+        "google.cloud.secretmanager",
+    )
 
     def build(close: Callable[[Any], None]) -> Any:
-        from google.cloud.secretmanager_v1.services.secret_manager_service import SecretManagerServiceClient
+        return _grpc_client(cls, block, "secretmanager", {}, home=_stand_ins.SECRET_MANAGER, close=close)
 
-        return _grpc_client(SecretManagerServiceClient, block, "secretmanager", {}, close=close)
-
-    return _kept_grpc(_clients, (fingerprint(block), "secretmanager"), build)
+    return _kept_grpc(_clients, (fingerprint(block), "secretmanager", Only(cls)), build)
 
 
 def job_service_client(block: GcpCredentials, client_options: Any = None) -> Any:
@@ -121,17 +129,12 @@ def job_service_client(block: GcpCredentials, client_options: Any = None) -> Any
         block: Who we are.
         client_options: `google.api_core.client_options`, or a mapping of the same names.
     """
-    options = options_mapping(client_options)
+    options, cls = options_mapping(client_options), _job_service_class("JobServiceClient", _stand_ins.JOB_SERVICE)
 
     def build(close: Callable[[Any], None]) -> Any:
-        from ._vertex.sdk import load_job_service
+        return _grpc_client(cls, block, "aiplatform", options, home=_stand_ins.JOB_SERVICE, close=close)
 
-        load_job_service()  # without the forty other services, which take seconds to import
-        from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
-
-        return _grpc_client(JobServiceClient, block, "aiplatform", options, close=close)
-
-    return _kept_grpc(_clients, (fingerprint(block), "aiplatform", _key(options)), build)
+    return _kept_grpc(_clients, (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
 
 
 def job_service_async_client(block: GcpCredentials, client_options: Any = None) -> Any:
@@ -141,22 +144,31 @@ def job_service_async_client(block: GcpCredentials, client_options: Any = None) 
         block: Who we are.
         client_options: `google.api_core.client_options`, or a mapping of the same names.
     """
-    options = options_mapping(client_options)
+    options, home = options_mapping(client_options), _stand_ins.JOB_SERVICE_ASYNC
+    cls = _job_service_class("JobServiceAsyncClient", home)
 
     def build(close: Callable[[Any], None]) -> Any:
-        from ._vertex.sdk import load_job_service
-
-        load_job_service()
-        from google.cloud.aiplatform_v1.services.job_service import JobServiceAsyncClient
-
-        return _grpc_client(JobServiceAsyncClient, block, "aiplatform", options, close=close, is_async=True)
+        return _grpc_client(cls, block, "aiplatform", options, home=home, close=close, is_async=True)
 
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return build(lambda _: None)
     kept = _clients_of_loops.setdefault(loop, SharedValues(_MAX_CLIENTS))
-    return _kept_grpc(kept, (fingerprint(block), "aiplatform", _key(options)), build)
+    return _kept_grpc(kept, (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
+
+
+def _job_service_class(name: str, home: str) -> Any:
+    from ._vertex.sdk import load_job_service
+
+    load_job_service()  # without the forty other services, which take seconds to import
+    return _stand_ins.class_in_use(
+        home,
+        name,
+        "google.cloud.aiplatform_v1.services.job_service",
+        "google.cloud.aiplatform_v1",
+        "google.cloud.aiplatform.gapic",
+    )
 
 
 def _kept_grpc(kept: SharedValues[Any], key: Hashable, build: Callable[[Callable[[Any], None]], Any]) -> Any:
@@ -226,17 +238,32 @@ def _has_identity_for(block: GcpCredentials, endpoint: Endpoint) -> bool:
     return endpoint.may_have_tokens and (has_own_identity(block) or has_default_login())
 
 
+def _rest_client(cls: Any, *, client_options: Mapping[str, Any], **arguments: Any) -> Any:
+    if client_options:
+        arguments["client_options"] = client_options
+    return cls(**_stand_ins.fitting(cls, arguments))
+
+
 def _grpc_client(
     client: Any,
     block: GcpCredentials,
     service: str,
     options: Mapping[str, Any],
     *,
+    home: str,
     close: Callable[[Any], None],
     is_async: bool = False,
 ) -> Any:
     endpoint = endpoint_for(block.api_endpoints, service)
     chosen = dict(options)
+    if _stand_ins.is_stand_in(client, home):
+        from google.api_core.client_options import from_dict
+
+        arguments = {
+            "credentials": google_credentials(block),
+            **({"client_options": from_dict(chosen)} if chosen else {}),
+        }
+        return client(**_stand_ins.fitting(client, arguments))
     with gcp_errors(f"Client of {service}"):
         if endpoint is not None and not endpoint.is_encrypted:
             made = client(transport=_plain_transport(client, endpoint, is_async=is_async))

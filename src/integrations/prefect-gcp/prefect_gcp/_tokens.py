@@ -139,8 +139,11 @@ def share(credentials: C) -> C:
     Args:
         credentials: Any of `google.auth`'s; it becomes an instance of a subclass of its own class.
     """
+    from google.auth.credentials import Credentials
+
     cls = type(credentials)
-    if isinstance(credentials, SharedToken) or not hasattr(credentials, "before_request"):
+    # By its type: a mock says that it is anything.
+    if issubclass(cls, SharedToken) or not issubclass(cls, Credentials):
         return credentials
     credentials.__class__ = _shared_class(cls)
     cast("SharedToken", credentials).begin_sharing()

@@ -286,8 +286,8 @@ class GcsBucket(
 
     def _list_blobs(self, folder: str) -> list[Blob]:
         objects, prefix = self._objects(), self._prefix(folder)
-        found = [blob for blob in objects.blobs(prefix) if not _name(blob).endswith("/")]
-        if not found and prefix and not str(folder).endswith("/"):
+        found = [blob for blob in objects.blobs(prefix) if not str(_name(blob)).endswith("/")]
+        if not found and prefix and not objects.is_stand_in and not str(folder).endswith("/"):
             one = objects.head(prefix.rstrip("/"))  # the path may name one object rather than a folder
             return [one] if one is not None else []
         return found

@@ -185,7 +185,7 @@ class GcpCredentials(QuickKey, CredentialsBlock):
         path = path.expanduser()
         content = _service_accounts.read_file(path, info.field_name)
         if info.field_name == "service_account_file":
-            _service_accounts.check_service_account(content, info.field_name)
+            _identity.check_key(content, info.field_name)
         else:
             _service_accounts.check_federation(content, info.field_name)
         return path
@@ -202,7 +202,7 @@ class GcpCredentials(QuickKey, CredentialsBlock):
         if value is None:
             return None
         if info.field_name == "service_account_info":
-            _service_accounts.check_service_account(value.get_secret_value(), info.field_name)
+            _identity.check_key(value.get_secret_value(), info.field_name)
         else:
             _service_accounts.check_federation(value.get_secret_value(), info.field_name)
         return value

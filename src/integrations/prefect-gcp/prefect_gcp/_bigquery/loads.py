@@ -13,7 +13,7 @@ from ..errors import GcpInvalidRequest
 from .configuration import load_configuration
 from .jobs import StartedJob
 from .queries import REQUEST_SECONDS
-from .sdk import BigQueryWrongType, bigquery_sdk, table_reference
+from .sdk import BigQueryWrongType, ask, bigquery_sdk, table_reference
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client, LoadJob, LoadJobConfig, TableReference
@@ -40,13 +40,15 @@ def cloud_storage_load(
     config = load_configuration(job_config, schema)
 
     def begin(job_id: str) -> LoadJob:
-        return client.load_table_from_uri(
-            uris,
+        return ask(
+            client,
+            "load_table_from_uri",
+            uri if isinstance(uri, str) else uris,
             target,
             job_id=job_id,
             location=location,
             job_config=config,
-            retry=None,  # pyright: ignore[reportArgumentType] - that is how the SDK is told not to
+            retry=None,
             timeout=REQUEST_SECONDS,
         )
 
@@ -85,7 +87,9 @@ def file_load(
 
     def begin(job_id: str) -> LoadJob:
         with file.open("rb") as content:  # anew for each try, from the start
-            return client.load_table_from_file(
+            return ask(
+                client,
+                "load_table_from_file",
                 content,
                 target,
                 rewind=rewind,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.extras import require_extra
 
+from .. import _stand_ins
 from ..errors import GcpInvalidRequest, gcp_errors
 from .jobs import StartedJob
-from .sdk import bigquery_sdk
+from .sdk import ask, bigquery_sdk
 from .storage_reads import REFUSALS, told
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def query_job(
         raise GcpInvalidRequest("BigQuery query: the query is empty.")
 
     def begin(job_id: str) -> QueryJob:
-        return client.query(
+        return ask(
+            client,
+            "query",
             query,
             job_config=config,
             job_id=job_id,
             location=location,
-            retry=None,  # pyright: ignore[reportArgumentType] - that is how the SDK is told not to
+            retry=None,
             timeout=REQUEST_SECONDS,
             job_retry=None,
         )
@@ -87,7 +90,7 @@ def check_bytes(client: Client, query: str, config: QueryJobConfig, maximum: int
     dry.dry_run = True
     dry.use_query_cache = False  # a cached result would count as 0 bytes
     with gcp_errors("Dry run of a BigQuery query"):
-        job = client.query(query, job_config=dry, location=location, timeout=REQUEST_SECONDS)
+        job = ask(client, "query", query, job_config=dry, location=location, timeout=REQUEST_SECONDS)
         processed = int(job.total_bytes_processed or 0)
     if processed > maximum:
         raise BigQueryTooManyBytes(
@@ -168,7 +171,8 @@ def data_frame(job: Any, subject: str, storage: Any = None) -> Any:
         except REFUSALS as exc:
             told(exc, subject)
     with gcp_errors(subject):
-        return job.result().to_dataframe(create_bqstorage_client=False)
+        read = job.result().to_dataframe
+        return read(**_stand_ins.fitting(read, {"create_bqstorage_client": False}))
 
 
 def need_data_frames() -> None:

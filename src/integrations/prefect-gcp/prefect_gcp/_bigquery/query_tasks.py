@@ -69,7 +69,7 @@ class _Query:
 
     def finish(self, job: Any, subject: str, stop: threading.Event | None = None) -> Any:
         """Make the task's result."""
-        if job.dry_run is True:
+        if getattr(job, "dry_run", None) is True:
             return []
         if self._to_dataframe:
             return data_frame(job, subject, read_client(self._credentials, self._client))

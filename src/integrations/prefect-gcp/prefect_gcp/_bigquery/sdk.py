@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.extras import require_extra
 
+from .. import _stand_ins
 from ..errors import GcpInvalidRequest
 
 if TYPE_CHECKING:
@@ -30,7 +31,24 @@ def bigquery_sdk() -> Any:
 def client_of(credentials: GcpCredentials, project: str | None = None, location: str | None = None) -> Client:
     """Get the client that requests go through; the SDK is checked first."""
     bigquery_sdk()
-    return credentials.get_bigquery_client(project=project, location=location)
+    connect = credentials.get_bigquery_client
+    return connect(**_stand_ins.fitting(connect, {"project": project, "location": location}))
+
+
+def ask(client: Any, method: str, /, *arguments: Any, **options: Any) -> Any:
+    """Call a method of a client, or of what a test has put in its place."""
+    return _stand_ins.ask(client, _stand_ins.BIGQUERY, method, *arguments, **options)
+
+
+def is_stand_in(client: object) -> bool:
+    """Say whether a test has put something in the place of the SDK's client."""
+    return _stand_ins.is_stand_in(client, _stand_ins.BIGQUERY)
+
+
+def project_of(client: Any) -> str:
+    """The project of a client; one that stands in for it may have none."""
+    project = getattr(client, "project", None)
+    return project if isinstance(project, str) else "stand-in"
 
 
 def table_reference(client: Client, dataset: str, table: str) -> TableReference:
@@ -49,7 +67,7 @@ def table_reference(client: Client, dataset: str, table: str) -> TableReference:
         if not isinstance(value, str) or not value.strip():  # pyright: ignore[reportUnnecessaryIsInstance] - users err
             raise GcpInvalidRequest(f"BigQuery table: {name} is {value!r}; give its name.")
     try:
-        found = bigquery.DatasetReference.from_string(dataset, default_project=client.project)
+        found = bigquery.DatasetReference.from_string(dataset, default_project=project_of(client))
     except ValueError as exc:
         raise GcpInvalidRequest(
             f"BigQuery table: dataset is {dataset!r}; it must be a name, or 'project.name'."

@@ -10,7 +10,7 @@ from prefect_integration_kit.logs import run_logger
 from .._clients import bigquery_storage_client
 from .._endpoints import endpoint_for
 from ..errors import GcpAccessDenied, GcpError, GcpInvalidRequest, GcpNotFound
-from .sdk import is_googles
+from .sdk import is_googles, is_stand_in
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
@@ -29,7 +29,7 @@ def read_client(credentials: GcpCredentials, client: Client) -> Any:
         The client; `None` where the distribution is missing, or BigQuery is an emulator and the block names no address
         for `bigquerystorage`.
     """
-    if not is_installed("google.cloud.bigquery_storage"):
+    if is_stand_in(client) or not is_installed("google.cloud.bigquery_storage"):
         return None
     if not is_googles(client) and endpoint_for(credentials.api_endpoints, "bigquerystorage") is None:
         return None

@@ -13,7 +13,7 @@ from ..errors import GcpAlreadyExists, GcpConflict, GcpInvalidRequest, GcpNotFou
 from . import jobs
 from .configuration import schema_fields
 from .queries import REQUEST_SECONDS
-from .sdk import BigQueryWrongType, bigquery_sdk, table_reference
+from .sdk import BigQueryWrongType, ask, bigquery_sdk, table_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +39,9 @@ def create_table(
     reference = wanted.reference
     subject = f"BigQuery table {reference.project}.{reference.dataset_id}.{reference.table_id}"
     logger = run_logger(__name__)
-    untyped: Any = client  # `retry=None` is how the SDK is told not to, its types forget that
 
     try:
-        _persist(subject, lambda: untyped.get_table(reference, retry=None, timeout=REQUEST_SECONDS))
+        _persist(subject, lambda: ask(client, "get_table", reference, retry=None, timeout=REQUEST_SECONDS))
     except GcpNotFound:
         pass
     else:
@@ -50,12 +49,13 @@ def create_table(
         return table
     home = f"{reference.project}.{reference.dataset_id}"
     try:
-        _persist(subject, lambda: untyped.get_dataset(home, retry=None, timeout=REQUEST_SECONDS))
+        _persist(subject, lambda: ask(client, "get_dataset", home, retry=None, timeout=REQUEST_SECONDS))
     except GcpNotFound:
         made = bigquery_sdk().Dataset(home)
         made.location = location
         about = f"BigQuery data set {home}"
-        _persist(about, lambda: untyped.create_dataset(made, exists_ok=True, retry=None, timeout=REQUEST_SECONDS))
+        options: dict[str, Any] = {"exists_ok": True, "retry": None, "timeout": REQUEST_SECONDS}
+        _persist(about, lambda: ask(client, "create_dataset", made, **options))
         logger.info("Created %s", about)
     _persist(subject, lambda: _create(client, wanted))
     logger.info("Created %s", subject)
@@ -65,7 +65,7 @@ def create_table(
 def _create(client: Client, table: Table) -> None:
     # Somebody else may have been quicker, or an earlier try of this request.
     with contextlib.suppress(GcpAlreadyExists, GcpConflict), gcp_errors(table.table_id):
-        client.create_table(table, retry=None, timeout=REQUEST_SECONDS)  # pyright: ignore[reportArgumentType]
+        ask(client, "create_table", table, retry=None, timeout=REQUEST_SECONDS)
 
 
 def _persist(subject: str, call: Callable[[], Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prefect_gcp._storage.objects import GcsObjects
 from prefect_gcp._storage.options import NO_OPTIONS, TransferOptions
+from prefect_gcp._storage.stand_ins import StandInEngine
 from prefect_integration_kit.object_store import FolderMethods
 from prefect_integration_kit.transfer import Engine, RemoteObject
 
@@ -26,4 +27,6 @@ class GcsFolders(GcsObjects, FolderMethods):
 
     def listing(self, engine: Engine, prefix: str) -> Iterator[RemoteObject]:
         """Walk the objects below a prefix for a download, by Google's client, whose listing has their checksums."""
+        if isinstance(engine, StandInEngine):
+            return engine.walk(self.blobs(prefix), prefix)
         return self.walk(prefix)

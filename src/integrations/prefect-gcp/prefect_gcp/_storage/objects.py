@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
+from prefect_gcp import _stand_ins
 from prefect_gcp._storage.engine import ReadingEngine, SdkEngine, open_engine
 from prefect_gcp._storage.options import (
     MULTIPART_BYTES,
@@ -22,6 +23,7 @@ from prefect_gcp._storage.options import (
     once_more,
     usual_retry,
 )
+from prefect_gcp._storage.stand_ins import StandInEngine, described
 from prefect_gcp.credentials import GcpCredentials
 from prefect_gcp.errors import GcpBucketNotFound, GcpCredentialsError, GcpError, GcpNotFound, GcpObjectNotFound
 from prefect_integration_kit.file_objects import require_binary, size_from_here
@@ -71,7 +73,8 @@ class GcsObjects:
         if not bucket or "/" in bucket:
             raise ValueError(f"Bucket name {bucket!r} is not valid. Give the bare name, without gs:// and folders.")
         settings = GcsSettings()
-        client = credentials.get_cloud_storage_client(project=project)
+        connect = credentials.get_cloud_storage_client
+        client = connect(**_stand_ins.fitting(connect, {"project": project}))
         _make_room(client, settings.max_concurrency)
         return cls(
             client, bucket, settings.max_concurrency, settings.native_transfer, usual_retry(settings.retry_seconds)
@@ -86,20 +89,24 @@ class GcsObjects:
         return self._bucket(self.bucket)
 
     def _bucket(self, name: str) -> Any:
-        return self.client.get_bucket(name) if self._is_stub else self.client.bucket(name)
+        return self.client.get_bucket(name) if self.is_stand_in else self.client.bucket(name)
 
     @property
-    def _is_stub(self) -> bool:
+    def is_stand_in(self) -> bool:
         """Whether a test has put something in the place of the SDK's client."""
-        from google.cloud.storage.client import Client
+        return _stand_ins.is_stand_in(self.client, _stand_ins.STORAGE)
 
-        return not isinstance(self.client, Client)
+    def stand_in(self, options: TransferOptions = NO_OPTIONS) -> StandInEngine:
+        """Make what moves content there."""
+        return StandInEngine(self.handle(), options)
 
     def _sdk(self, options: TransferOptions = NO_OPTIONS) -> SdkEngine:
         return SdkEngine(self.handle(), options, self.retry)
 
-    def engine(self, options: TransferOptions) -> AbstractContextManager[SdkEngine | ReadingEngine]:
+    def engine(self, options: TransferOptions) -> AbstractContextManager[SdkEngine | ReadingEngine | StandInEngine]:
         """Open what moves files."""
+        if self.is_stand_in:
+            return nullcontext(self.stand_in(options))
         return open_engine(self.client, self.handle(), options, retry=self.retry, native_transfer=self.native_transfer)
 
     # Failures --------------------------------------------------------------------------------------------------
@@ -118,6 +125,8 @@ class GcsObjects:
 
     def require_bucket(self, cause: GcpNotFound | None = None) -> None:
         """Raise `GcpBucketNotFound` if there is no such bucket; silent when this may not be asked."""
+        if self.is_stand_in:
+            return
         try:
             with object_errors(self.url()):
                 # Not `exists`, which needs a permission that few have who read objects.
@@ -146,6 +155,9 @@ class GcsObjects:
 
     def read(self, key: str, options: TransferOptions = NO_OPTIONS) -> bytes:
         """Read one object into memory."""
+        if self.is_stand_in:
+            with self.errors(key, options):
+                return self.stand_in(options).content(key)
         sdk, stop = self._sdk(options), threading.Event()
 
         def attempt() -> bytes:
@@ -158,7 +170,12 @@ class GcsObjects:
 
     def write(self, key: str, content: bytes | str, options: TransferOptions = NO_OPTIONS) -> str:
         """Store bytes under a key and return the key."""
-        data, sdk = _bytes(content), self._sdk(options)
+        data = _bytes(content)
+        if self.is_stand_in:
+            with self.errors(key, options):
+                self.stand_in(options).store(content, key)
+            return key
+        sdk = self._sdk(options)
         with self.errors(key, options):
             once_more(lambda: sdk.send(io.BytesIO(data), key, len(data), threading.Event()))
         return key
@@ -171,6 +188,10 @@ class GcsObjects:
         stop: threading.Event | None = None,
     ) -> Path:
         """Write one object to a file, which appears when it is complete."""
+        if self.is_stand_in:
+            with self.errors(key, options):
+                self.stand_in(options).fetch(key, target)
+            return target.absolute()
         with self.errors(key, options), complete_or_absent(target) as part:
             self._sdk(options).download(Download(key, target, MULTIPART_BYTES), part, stop or threading.Event())
         return target.absolute()
@@ -178,6 +199,10 @@ class GcsObjects:
     def download_to(self, key: str, file: BinaryIO, options: TransferOptions = NO_OPTIONS) -> BinaryIO:
         """Write one object to an open file."""
         require_binary(file)
+        if self.is_stand_in:
+            with self.errors(key, options):
+                self.stand_in(options).receive(key, file)
+            return file
         sdk, stop = self._sdk(options), threading.Event()
         start = file.tell() if size_from_here(file) is not None else None
 
@@ -209,13 +234,18 @@ class GcsObjects:
             raise IsADirectoryError(f"{str(source)!r} is a folder. Upload it with upload_from_folder.")
         if not source.exists():
             raise FileNotFoundError(f"File {str(source)!r} does not exist. Check the path.")
+        engine = self.stand_in(options) if self.is_stand_in else self._sdk(options)
         with self.errors(key, options):
-            self._sdk(options).upload(Upload(source, key, source.stat().st_size), stop or threading.Event())
+            engine.upload(Upload(source, key, source.stat().st_size), stop or threading.Event())
         return key
 
     def upload_from(self, file: BinaryIO, key: str, options: TransferOptions = NO_OPTIONS) -> str:
         """Store what an open file holds, from its position on, and return the key."""
         require_binary(file)
+        if self.is_stand_in:
+            with self.errors(key, options):
+                self.stand_in(options).send(file, key)
+            return key
         method = dict(options.method)
         if method.pop("rewind", False):
             file.seek(0)
@@ -290,10 +320,13 @@ class GcsObjects:
         rest = {name: value for name, value in arguments.items() if name != "encryption_key"}
         arguments = {"retry": self.retry, **rest}
         target = self._bucket(to_bucket)
-        source = self._sdk(options).blob(from_key)
+        source = (self.stand_in(options) if self.is_stand_in else self._sdk(options)).blob(from_key)
         try:
             with object_errors(subject, tuple(options.blob.values())):
-                if set(rest) <= _REWRITE and not self._is_stub:
+                if self.is_stand_in:
+                    copy = self.handle().copy_blob
+                    copy(source, target, new_name=to_key, **_stand_ins.fitting(copy, rest))
+                elif set(rest) <= _REWRITE:
                     self._rewrite(source, target.blob(to_key, **options.blob), arguments)
                 else:
                     self.handle().copy_blob(source, target, new_name=to_key, **arguments)
@@ -356,25 +389,29 @@ class GcsObjects:
     def create_bucket(self, location: str | None, arguments: Mapping[str, Any]) -> Bucket:
         """Create the bucket."""
         with object_errors(self.url()):
-            return self.client.create_bucket(
-                self.bucket, **{"retry": self.retry, **({"location": location} if location else {}), **arguments}
-            )
+            options = {"retry": self.retry, **({"location": location} if location else {}), **arguments}
+            return _stand_ins.ask(self.client, _stand_ins.STORAGE, "create_bucket", self.bucket, **options)
 
     def get_bucket(self) -> Bucket:
         """Ask for the bucket."""
         with self.bucket_errors():
-            return self.client.get_bucket(self.bucket, retry=self.retry)
+            return _stand_ins.ask(self.client, _stand_ins.STORAGE, "get_bucket", self.bucket, retry=self.retry)
 
     # Listings --------------------------------------------------------------------------------------------------
 
     def blobs(self, prefix: str, **arguments: Any) -> Iterator[Blob]:
         """Walk the objects below a prefix, page by page, in the order of their keys."""
+        of = self.bucket if self.is_stand_in else self.handle()
+        options = {"prefix": prefix, "retry": self.retry, **arguments}
         with self.bucket_errors(prefix):
-            yield from self.client.list_blobs(self.handle(), **{"prefix": prefix, "retry": self.retry, **arguments})
+            yield from _stand_ins.ask(self.client, _stand_ins.STORAGE, "list_blobs", of, **options)
 
     def walk(self, prefix: str) -> Iterator[RemoteObject]:
         """Walk the objects below a prefix. Their ETag is the MD5 in hexadecimal, their checksum CRC32C in base64."""
         for blob in cast("Iterator[Any]", self.blobs(prefix, fields=_LISTED, page_size=1000)):
+            if self.is_stand_in:
+                yield described(blob, prefix)
+                continue
             yield RemoteObject(blob.name, blob.size or 0, blob.updated, _hexadecimal(blob.md5_hash), blob.crc32c)
 
     def delete_many(self, keys: Iterable[str]) -> int:

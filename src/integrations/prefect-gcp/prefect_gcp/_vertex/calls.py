@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Backoff, Clock, aretry
 
+from .. import _stand_ins
 from .._endpoints import endpoint_for
 from .._identity import access_token, account_of, google_credentials, offline_project, project_of
 from .._rest import in_thread
@@ -116,16 +117,18 @@ class VertexCalls:
     async def _send(self, method: str, request: Any, region: str, subject: str, secrets: Iterable[str]) -> Any:
         client = await self._client(region)
         with gcp_errors(subject, account=account_of(self.credentials), secrets=secrets), silent_sdk():
-            return await getattr(client, method)(request=request, retry=None, timeout=TIMEOUT_SECONDS)
+            return await _stand_ins.ask_by_request(
+                client, _stand_ins.JOB_SERVICE_ASYNC, method, request, retry=None, timeout=TIMEOUT_SECONDS
+            )
 
     async def _client(self, region: str) -> Any:
         await self.load()
         if _REGION.fullmatch(region) is None:
             raise ValueError(f"region is {region!r}; give the name of a region, such as 'europe-west1'.")
         domain = self.credentials.universe_domain or "googleapis.com"
-        return self.credentials.get_job_service_async_client(
-            client_options={"api_endpoint": f"{region}-aiplatform.{domain}"}
-        )
+        connect = self.credentials.get_job_service_async_client
+        options = {"client_options": {"api_endpoint": f"{region}-aiplatform.{domain}"}}
+        return connect(**_stand_ins.fitting(connect, options))
 
     async def _fresh_token(self) -> str:
         """Have a token at hand: gRPC tells a key that is refused from a network that is down by words only."""

@@ -52,7 +52,7 @@ def execute_bundle_from_gcs(
         GcpAccessDenied: If the credentials may not read it.
         ValueError: If the bucket or the key is not a valid name, or there is no such block.
     """
-    store = GcsBundleStore.open(bucket, gcp_credentials_block_name)
+    store = GcsBundleStore.open(bucket, gcp_credentials_block_name, block=GcpCredentials)
     logger.debug("Fetching bundle %s", store.url(key))
     with refused_as(GcpBundleRefused, store.url(key)):
         execute_stored_bundle(store, key, delete=store.delete if delete_after_run else None)

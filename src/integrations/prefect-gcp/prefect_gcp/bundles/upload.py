@@ -76,7 +76,7 @@ def upload_bundle_to_gcs(
         print(result["key"])
         ```
     """
-    store = GcsBundleStore.open(bucket, gcp_credentials_block_name, kms_key_name)
+    store = GcsBundleStore.open(bucket, gcp_credentials_block_name, kms_key_name, GcpCredentials)
     key = upload_bundle(store, local_filepath, key)
     logger.debug("Uploaded bundle %s", store.url(key))
     return {"bucket": bucket, "key": key}
