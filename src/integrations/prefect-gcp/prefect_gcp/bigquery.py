@@ -14,11 +14,14 @@ from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.late_imports import late_names
 from prefect_integration_kit.live_blocks import LiveBlock
+from prefect_integration_kit.replaced import is_replaced
 from prefect_integration_kit.sql import Cursors, Statement, positive_size
 
+from . import _stand_ins
 from ._bigquery.configuration import BigQueryUnknownOption
 from ._bigquery.inserts import BigQueryRowsRefused
 from ._bigquery.loads import BigQueryFileNotFound
+from ._bigquery.own_connections import OwnConnection
 from ._bigquery.queries import BigQueryTooManyBytes
 from ._bigquery.sdk import BigQueryWrongType, bigquery_sdk
 from ._bigquery.statements import database_errors, open_rows, seq_statements, statement_job
@@ -119,7 +122,7 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         "https://cdn.sanity.io/images/3ugk85nk/production/10424e311932e31c477ac2b9ef3d53cefbaad708-250x250.png"
     )
     _documentation_url = HttpUrl("https://docs.prefect.io/integrations/prefect-gcp")
-    _live: ClassVar[tuple[str, ...]] = ("_cursors", "_lock", "_connection")
+    _live: ClassVar[tuple[str, ...]] = ("_cursors", "_lock", "_connection", "_own_connection")
 
     gcp_credentials: GcpCredentials = Field(description="The credentials to authenticate with.")
     fetch_size: int = Field(
@@ -129,6 +132,7 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
     _cursors: Cursors[Row] = PrivateAttr()
     _lock: threading.Lock = PrivateAttr()
     _connection: Connection | None = PrivateAttr(default=None)
+    _own_connection: OwnConnection | None = PrivateAttr(default=None)
 
     @field_validator("fetch_size")
     @classmethod
@@ -142,6 +146,7 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         self._cursors = Cursors(self._open)
         self._lock = threading.Lock()
         self._connection = None
+        self._own_connection = None
 
     def _client(self) -> Client:
         bigquery_sdk()
@@ -149,6 +154,16 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
 
     def _open(self, statement: Statement, stop: threading.Event) -> Any:
         return open_rows(self._client(), statement, stop)
+
+    def _own(self) -> OwnConnection | None:
+        """The connection of a subclass or a test; `None` where there is none, and statements are jobs of the client."""
+        kept = self._connection
+        is_stand_in = kept is not None and _stand_ins.is_stand_in(kept, _stand_ins.BIGQUERY_CONNECTION)
+        if not is_stand_in and not is_replaced(self, "get_connection", __name__):
+            return None
+        if self._own_connection is None:
+            self._own_connection = OwnConnection(self.get_connection)
+        return self._own_connection
 
     def get_connection(self) -> Connection:
         """Get the connection of Python's database API, for what this block does not offer.
@@ -191,12 +206,17 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
             ```
         """
         self._cursors.reset()
+        if self._own_connection is not None:
+            self._own_connection.reset()
 
     async def afetch_one(
         self, operation: str, parameters: dict[str, Any] | None = None, **execution_options: Any
     ) -> Row | None:
         """Async form of `fetch_one`."""
-        return await self._cursors.afetch_one(Statement(operation, parameters, execution_options))
+        statement = Statement(operation, parameters, execution_options)
+        if (own := self._own()) is not None:
+            return await run_sync_in_worker_thread(own.fetch_one, statement)
+        return await self._cursors.afetch_one(statement)
 
     @async_dispatch(afetch_one)
     def fetch_one(
@@ -229,7 +249,20 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
-        return self._cursors.fetch_one(Statement(operation, parameters, execution_options))
+        statement = Statement(operation, parameters, execution_options)
+        if (own := self._own()) is not None:
+            return own.fetch_one(statement)
+        return self._cursors.fetch_one(statement)
+
+    def _fetch(self, statement: Statement, size: int | None) -> list[Row]:
+        if (own := self._own()) is not None:
+            return own.fetch(statement, size)
+        return self._cursors.fetch(statement, size)
+
+    async def _afetch(self, statement: Statement, size: int | None) -> list[Row]:
+        if (own := self._own()) is not None:
+            return await run_sync_in_worker_thread(own.fetch, statement, size)
+        return await self._cursors.afetch(statement, size)
 
     async def afetch_many(
         self,
@@ -240,7 +273,7 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
     ) -> list[Row]:
         """Async form of `fetch_many`."""
         wanted = positive_size(size, self.fetch_size)
-        return await self._cursors.afetch(Statement(operation, parameters, execution_options), wanted)
+        return await self._afetch(Statement(operation, parameters, execution_options), wanted)
 
     @async_dispatch(afetch_many)
     def fetch_many(
@@ -275,13 +308,13 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
             ```
         """
         wanted = positive_size(size, self.fetch_size)
-        return self._cursors.fetch(Statement(operation, parameters, execution_options), wanted)
+        return self._fetch(Statement(operation, parameters, execution_options), wanted)
 
     async def afetch_all(
         self, operation: str, parameters: dict[str, Any] | None = None, **execution_options: Any
     ) -> list[Row]:
         """Async form of `fetch_all`."""
-        return await self._cursors.afetch(Statement(operation, parameters, execution_options), None)
+        return await self._afetch(Statement(operation, parameters, execution_options), None)
 
     @async_dispatch(afetch_all)
     def fetch_all(
@@ -310,19 +343,24 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
-        return self._cursors.fetch(Statement(operation, parameters, execution_options), None)
+        return self._fetch(Statement(operation, parameters, execution_options), None)
 
     async def aexecute(
         self, operation: str, parameters: dict[str, Any] | None = None, **execution_options: Any
     ) -> None:
         """Async form of `execute`. Only the requests take a thread, not the time between them."""
-        from ._bigquery.jobs import arun_job
+        from ._bigquery.jobs import arun_job, result_of_stand_in
+
+        statement = Statement(operation, parameters, execution_options)
+        if (own := self._own()) is not None:
+            await run_sync_in_worker_thread(own.execute, statement)
+            return
 
         def begin() -> Any:
-            return statement_job(self._client(), Statement(operation, parameters, execution_options))
+            return statement_job(self._client(), statement)
 
         with database_errors():
-            await arun_job(await run_sync_in_worker_thread(begin))
+            result_of_stand_in(await arun_job(await run_sync_in_worker_thread(begin)))
 
     @async_dispatch(aexecute)
     def execute(self, operation: str, parameters: dict[str, Any] | None = None, **execution_options: Any) -> None:
@@ -349,10 +387,16 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
-        from ._bigquery.jobs import run_job
+        self._execute(Statement(operation, parameters, execution_options))
 
+    def _execute(self, statement: Statement) -> None:
+        from ._bigquery.jobs import result_of_stand_in, run_job
+
+        if (own := self._own()) is not None:
+            own.execute(statement)
+            return
         with database_errors():
-            run_job(statement_job(self._client(), Statement(operation, parameters, execution_options)))
+            result_of_stand_in(run_job(statement_job(self._client(), statement)))
 
     async def aexecute_many(self, operation: str, seq_of_parameters: list[dict[str, Any]]) -> None:
         """Async form of `execute_many`."""
@@ -386,13 +430,11 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
                 )
             ```
         """
-        from ._bigquery.jobs import run_job
-
         with database_errors():
             statements = seq_statements(operation, seq_of_parameters)
         for index, statement in enumerate(statements):
-            with _named(index, len(statements)), database_errors():
-                run_job(statement_job(self._client(), statement))
+            with _named(index, len(statements)):
+                self._execute(statement)
 
     def _stream(self, form: Any, operation: str, parameters: Any, options: dict[str, Any]) -> Stream:
         return Stream(self.gcp_credentials, self._client, Statement(operation, parameters, options), form)
@@ -475,6 +517,9 @@ class BigQueryWarehouse(LiveBlock, QuickKey, DatabaseBlock):
         self.reset_cursors()
         with self._lock:
             connection, self._connection = self._connection, None
+            own, self._own_connection = self._own_connection, None
+        if own is not None and connection is None:
+            own.close()
         if connection is not None:
             connection.close()
 
