@@ -93,6 +93,7 @@ async def test_what_is_no_frame_is_refused(gcs_bucket: GcsBucket, behind: Any, c
         (Format.CSV, "dotted.folder/a", "dotted.folder/a.csv"),
         (Format.CSV, "./x//a.xls", "./x//a.csv"),
         (Format.CSV, ".csv", ".csv.csv"),
+        (Format.CSV_GZIP, "x/day/", "x/day.csv.gz"),
     ],
 )
 def test_a_path_gets_the_ending_of_the_format(kind: Format, path: str, expected: str) -> None:

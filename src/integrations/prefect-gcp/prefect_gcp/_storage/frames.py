@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from enum import Enum
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.extras import is_installed
@@ -70,9 +69,8 @@ class DataFrameSerializationFormat(Enum):
             # 'reports/today.gz.parquet'
             ```
         """
-        path = PurePosixPath(gcs_blob_path)
-        folder = gcs_blob_path[: len(gcs_blob_path) - len(path.name)] if path.name else gcs_blob_path
-        return f"{folder}{_stem(path.name)}{self.suffix}"
+        folder, slash, name = gcs_blob_path.rstrip("/").rpartition("/")
+        return f"{folder}{slash}{_stem(name)}{self.suffix}"
 
 
 # The longest first, so that none leaves a part of another behind.
