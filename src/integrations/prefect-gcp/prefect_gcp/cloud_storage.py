@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.abstract import ObjectStorageBlock
 from prefect.filesystems import WritableDeploymentStorage, WritableFileSystem
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, field_validator
 
 from prefect_gcp._storage.folders import GcsFolders
 from prefect_gcp._storage.frames import DataFrameSerializationFormat
@@ -114,9 +114,15 @@ class GcsBucket(
         default="", description="Folder in the bucket that all paths are relative to; empty for the whole bucket."
     )
 
+    @field_validator("bucket_folder")
+    @classmethod
+    def _end_folder(cls, value: str) -> str:
+        """Let a folder end in `/`, as users join it with names."""
+        return f"{value}/" if value and not value.endswith("/") else value
+
     @property
     def basepath(self) -> str:
-        """The folder in the bucket that all paths are relative to."""
+        """The folder in the bucket that all paths are relative to. It ends in `/`, unless it is empty."""
         return self.bucket_folder
 
     def _bucket(self) -> str:

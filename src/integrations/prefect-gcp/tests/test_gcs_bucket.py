@@ -82,7 +82,8 @@ class TestPaths:
             whole.read_path("")
 
     def test_basepath_is_the_folder(self, gcs_bucket: GcsBucket) -> None:
-        assert gcs_bucket.basepath == "base"
+        assert gcs_bucket.basepath == gcs_bucket.bucket_folder == "base/"
+        assert GcsBucket(bucket="b", gcp_credentials=gcs_bucket.gcp_credentials).basepath == ""
         with pytest.raises(AttributeError):
             gcs_bucket.basepath = "other"  # pyright: ignore[reportAttributeAccessIssue]
 
