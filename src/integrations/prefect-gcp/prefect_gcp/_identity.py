@@ -293,7 +293,7 @@ def _default(block: GcpCredentials) -> tuple[Any, str | None]:
     default: Any = cast("Any", google_auth).default
     options = {"scopes": scopes_of(block), "request": token_request(), "quota_project_id": block.quota_project}
     found: tuple[Any, str | None] = default(**_stand_ins.fitting(default, options))
-    return share(found[0]), found[1]
+    return share(found[0]), found[1] or _text(getattr(found[0], "quota_project_id", None))
 
 
 def _impersonated(block: GcpCredentials, source: Any) -> Any:
@@ -377,16 +377,22 @@ def offline_project(block: GcpCredentials) -> str | None:
 def _default_project(block: GcpCredentials) -> str | None:
     """The project of Application Default Credentials, where a key of this machine or what a test put there says it."""
     sdk = sys.modules.get("google.auth")
-    path = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     said: Any = None
     try:
+        path = Path(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or _well_known_file()).expanduser()
         if sdk is not None and is_replaced(sdk, "default", "google.auth._default"):
             said = _identity(block)[1]
-        elif path:
-            said = read_file(Path(path), "GOOGLE_APPLICATION_CREDENTIALS").get("project_id")
-    except (ValueError, TypeError):  # what is wrong is said by the first call
+        elif path.exists():
+            content = read_file(path, "GOOGLE_APPLICATION_CREDENTIALS")
+            # A person has no project; the login of gcloud names the one that is charged.
+            said = content.get("project_id") or content.get("quota_project_id")
+    except (ValueError, TypeError, RuntimeError):  # what is wrong is said by the first call
         return None
-    return said if isinstance(said, str) and said else None
+    return _text(said)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def project_of(block: GcpCredentials) -> str:

@@ -267,6 +267,18 @@ def test_the_default_login_says_the_project_of_a_block(monkeypatch, tmp_path, se
     assert GcpCredentials().project == "of-the-environment"
 
 
+def test_the_login_of_a_person_says_the_project_that_is_charged(monkeypatch, tmp_path):
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    login = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "t"}
+    file = tmp_path / "application_default_credentials.json"
+    file.write_text(json.dumps({**login, "quota_project_id": "charged"}))
+    assert GcpCredentials().project == "charged"
+    file.write_text(json.dumps(login))
+    assert GcpCredentials().project is None
+    monkeypatch.setattr("google.auth.default", lambda **_: (MagicMock(quota_project_id="of-a-mock"), None))
+    assert GcpCredentials().project == "of-a-mock"
+
+
 def test_a_token_is_asked_for_once_by_many_threads(identity, service_account):
     credentials = GcpCredentials(service_account_info=service_account)
     ready = threading.Barrier(16)
