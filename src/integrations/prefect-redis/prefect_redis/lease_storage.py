@@ -161,6 +161,14 @@ class ConcurrencyLeaseStorage(_ConcurrencyLeaseStorage):
         """The client; without one that was given, that of the event loop."""
         return self._given_client if self._given_client is not None else get_async_redis_client()
 
+    @redis_client.setter
+    def redis_client(self, client: Redis | None) -> None:
+        self._given_client = client
+
+    @redis_client.deleter
+    def redis_client(self) -> None:
+        self._given_client = None
+
     @property
     def _limits(self) -> str:
         return f"{self.base_prefix}held-of:"

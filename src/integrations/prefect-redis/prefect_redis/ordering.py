@@ -170,12 +170,21 @@ class CausalOrdering(_CausalOrdering):
 
     def __init__(self, scope: str) -> None:
         super().__init__(scope)
+        self._given_client: Redis | None = None
         self._prefix = f"{cluster_key_prefix(f'prefect:ordering:{scope}')}:"
 
     @property
     def redis(self) -> Redis:
-        """The client of this event loop."""
-        return get_async_redis_client()
+        """The client: one that was set here, which must decode answers, else that of this event loop."""
+        return self._given_client if self._given_client is not None else get_async_redis_client()
+
+    @redis.setter
+    def redis(self, client: Redis | None) -> None:
+        self._given_client = client
+
+    @redis.deleter
+    def redis(self) -> None:
+        self._given_client = None
 
     def _key(self, kind: str, event: UUID | Event | str = "") -> str:
         return f"{self._prefix}{kind}{f':{_id(event)}' if event else ''}"

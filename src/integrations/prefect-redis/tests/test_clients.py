@@ -7,8 +7,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+import redis.asyncio
 
 from prefect_redis.client import close_all_cached_connections, get_async_redis_client
 from prefect_redis.errors import RedisUrlInvalid
@@ -83,3 +85,15 @@ def test_threads_keep_and_close_clients_at_once(without_kept_clients: None) -> N
     finally:
         sys.setswitchinterval(interval)
     assert not errors, [type(error) for error in errors]
+
+
+async def test_a_class_in_the_place_of_redis_py_s_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        kind = MagicMock()
+        with monkeypatch.context() as patched:
+            patched.setattr("prefect_redis.client.Redis", kind)
+            assert get_async_redis_client(host="redis.invalid") is kind.return_value
+            assert get_async_redis_client(url="redis://redis.invalid") is kind.from_url.return_value
+        assert kind.call_args.kwargs["host"] == "redis.invalid"
+        assert kind.from_url.call_args.args == ("redis://redis.invalid",)
+    assert isinstance(get_async_redis_client(host="redis.invalid"), redis.asyncio.Redis)

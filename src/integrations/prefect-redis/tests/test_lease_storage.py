@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import redis.asyncio
 from prefect.server.concurrency.lease_storage import ConcurrencyLeaseStorageModule, ConcurrencyLimitLeaseMetadata
 from prefect.types._concurrency import ConcurrencyLeaseHolder
 
@@ -152,3 +153,12 @@ async def test_a_restart_is_outlasted(messaging_at: Callable[[str], None]) -> No
         server.process.restart()
         assert await storage.renew_lease(lease.id, LONG)
         await clear_cached_clients()
+
+
+async def test_a_client_can_be_set(server: RedisServer, messaging_at: Callable[[str], None]) -> None:
+    messaging_at("redis://127.0.0.1:1/0")
+    storage = ConcurrencyLeaseStorage()
+    storage.redis_client = redis.asyncio.Redis(port=server.port, decode_responses=True)
+    lease = await storage.create_lease([uuid.uuid4()], LONG)
+    assert await storage.read_active_lease_ids() == [lease.id]
+    await storage.redis_client.aclose()

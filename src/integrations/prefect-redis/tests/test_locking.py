@@ -13,9 +13,12 @@ import threading
 import time
 import uuid
 from typing import Any
+from unittest.mock import patch
 
 import cloudpickle
 import pytest
+import redis
+import redis.asyncio
 from prefect import flow, task
 from prefect.cache_policies import INPUTS
 from prefect.filesystems import LocalFileSystem
@@ -256,3 +259,42 @@ def test_runs_that_want_the_same_result_compute_it_once(
 
     assert squares() == [49] * 4
     assert computed == [7]
+
+
+async def test_clients_of_the_callers_own_are_used(server: RedisServer, call: Any) -> None:
+    """Tests of flows set them, and need not know that ours decode answers."""
+    locks = RedisLockManager(host="no.such.host.invalid")
+    locks.client = redis.Redis(port=server.port)
+    locks.async_client = redis.asyncio.Redis(port=server.port)
+    assert await call(locks, "acquire_lock", "record", "one", hold_timeout=30)
+    assert locks.is_lock_holder("record", "one")
+    assert not await call(locks, "acquire_lock", "record", "two", acquire_timeout=0)
+    locks.release_lock("record", "one")
+    assert await _wait(locks, call, timeout=0)
+    locks.client.close()
+    await locks.async_client.aclose()
+
+
+def test_a_client_can_be_patched_for_a_while(locks: RedisLockManager) -> None:
+    with patch.object(locks, "client") as client, patch.object(locks, "async_client"):
+        client.execute_command.return_value = "one"
+        assert locks.is_lock_holder("record", "one")
+    assert not locks.is_locked("record")
+
+
+async def test_classes_in_the_place_of_redis_py_s_are_used(server: RedisServer, call: Any) -> None:
+    def here(kind: Any) -> Any:
+        return lambda **fields: kind(**{**fields, "host": "127.0.0.1"})
+
+    with (
+        patch("prefect_redis.locking.Redis", here(redis.Redis)),
+        patch("prefect_redis.locking.AsyncRedis", here(redis.asyncio.Redis)),
+    ):
+        locks = RedisLockManager(host="no.such.host.invalid", port=server.port)
+        assert await call(locks, "acquire_lock", "record", "one", hold_timeout=30)
+        assert locks.is_lock_holder("record", "one")
+        assert not await _wait(locks, call, timeout=0)
+        locks.release_lock("record", "one")
+        locks.client.close()
+        await locks.async_client.aclose()
+    assert RedisLockManager().client.connection_pool.connection_kwargs["host"] == "localhost"

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import redis.asyncio
 from prefect.server.events.ordering import CausalOrderingModule, EventArrivedEarly
 from prefect.server.events.schemas.events import ReceivedEvent, Resource
 
@@ -210,3 +211,13 @@ async def test_an_event_takes_two_requests(order: CausalOrdering, admin: Any) ->
     calls = admin.info("commandstats")["cmdstat_evalsha"]["calls"] - before["cmdstat_evalsha"]["calls"]
     assert calls == 20
     assert admin.info("commandstats").get("cmdstat_eval") == before.get("cmdstat_eval")
+
+
+async def test_a_client_of_the_callers_own_is_used(server: RedisServer) -> None:
+    order = CausalOrdering("tests")
+    order.redis = redis.asyncio.Redis(port=server.port, decode_responses=True)
+    first = event()
+    handler = Handler(order)
+    await handler(first)
+    assert await order.event_has_been_seen(first)
+    await order.redis.aclose()
