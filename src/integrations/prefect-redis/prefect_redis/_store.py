@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -51,7 +52,14 @@ def client_of_block(block: RedisDatabase, *, is_repeatable: bool = True) -> Any:
     return _clients.get((fingerprint(block), is_repeatable), make)
 
 
-def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_repeatable: bool = True) -> R:
+def call(
+    block: RedisDatabase,
+    subject: str,
+    command: Callable[[Any], R],
+    *,
+    is_repeatable: bool = True,
+    is_async: bool = True,
+) -> R:
     """Run a command, again while the server cannot be reached.
 
     Args:
@@ -59,12 +67,14 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
         subject: What it is about, for errors.
         command: Gets the client.
         is_repeatable: Whether it may run twice: it may have had its effect when the connection broke.
+        is_async: Whether the caller is async: what stands in for our clients is then one of asyncio, if there is one.
     """
-    what = f"Redis at {block.address}, {subject}"
+    what = f"{_named(block)}, {subject}"
+    secrets = block.secret_values() if hasattr(block, "secret_values") else []
 
     def once() -> R:
-        with redis_errors(what, block.secret_values()):
-            own = _own_client(block)
+        with redis_errors(what, secrets):
+            own = _own_client(block, is_async=is_async)
             if own is None:
                 return command(client_of_block(block, is_repeatable=is_repeatable))
             return settled(command(own))
@@ -81,12 +91,39 @@ def call(block: RedisDatabase, subject: str, command: Callable[[Any], R], *, is_
         raise
 
 
-def _own_client(block: RedisDatabase) -> Any:
-    """Get the client of a subclass, or a test of a flow, that has put its own method in the place of ours."""
-    for name in ("get_client", "get_async_client"):
+def _named(block: RedisDatabase) -> str:
+    # What stands in for a block, as in tests of flows, may have nothing but a way to make clients.
+    return f"Redis at {getattr(block, 'address', type(block).__name__)}"
+
+
+def _own_client(block: RedisDatabase, *, is_async: bool) -> Any:
+    """Get the client of a subclass or a test of a flow that has put its own in the place of ours or of redis-py's."""
+    from .blocks import RedisDatabase
+
+    names = ["get_client", "get_async_client"]
+    if is_async and not issubclass(type(block), RedisDatabase):
+        names.reverse()
+    for name in names:
         if is_replaced(block, name, f"{__package__}.blocks"):
             return getattr(block, name)()
-    return None
+    if is_async and _is_patched("redis.asyncio"):
+        return block.get_async_client()
+    return block.get_client() if _is_patched("redis") else None
+
+
+def _is_patched(module: str) -> bool:
+    """Say whether a test has replaced the class of clients, or methods of it that our tasks call."""
+    kind: Any = getattr(sys.modules.get(module), "Redis", None)
+    if kind is None:
+        return False
+    # What instruments redis-py in production replaces `execute_command` alone, and by no mock.
+    parts = kind, getattr(kind, "get", None), getattr(kind, "set", None)
+    is_mock = _module_of(type(getattr(kind, "execute_command", None))) == "unittest.mock"
+    return is_mock or not all(_module_of(part).startswith("redis.") for part in parts)
+
+
+def _module_of(part: Any) -> str:
+    return str(getattr(part, "__module__", ""))
 
 
 def shown(key: Any) -> str:
@@ -103,20 +140,20 @@ def size_of(value: Any) -> int:
     return len(repr(value)) if isinstance(value, int | float) else 0
 
 
-def get(block: RedisDatabase, key: str) -> bytes | None:
+def get(block: RedisDatabase, key: str, *, is_async: bool = True) -> bytes | None:
     """The value of a key; `None` if there is none."""
-    return call(block, f"key {shown(key)}", lambda client: client.get(key))
+    return call(block, f"key {shown(key)}", lambda client: client.get(key), is_async=is_async)
 
 
-def require(block: RedisDatabase, key: str) -> bytes:
+def require(block: RedisDatabase, key: str, *, is_async: bool = True) -> bytes:
     """The value of a key.
 
     Raises:
         RedisKeyNotFound: If there is none.
     """
-    value = get(block, key)
+    value = get(block, key, is_async=is_async)
     if value is None:
-        subject = f"Redis at {block.address}, key {shown(key)}"
+        subject = f"{_named(block)}, key {shown(key)}"
         raise RedisKeyNotFound(f"{subject}: it does not exist. {RedisKeyNotFound.remedy}", subject=subject)
     return value
 
@@ -129,6 +166,7 @@ def put(
     ttl_ms: int | None = None,
     nx: bool = False,
     xx: bool = False,
+    is_async: bool = True,
 ) -> bool:
     """Set a key; say whether it was set."""
     check_size(block, key, value)
@@ -139,6 +177,7 @@ def put(
             f"key {shown(key)}",
             lambda client: client.set(key, value, px=ttl_ms, nx=nx, xx=xx),
             is_repeatable=size < _BIG_BYTES and not nx,
+            is_async=is_async,
         )
     except ConnectionError as exc:
         if size < _BIG_BYTES or _says_why(exc):
@@ -161,7 +200,7 @@ def check_size(block: RedisDatabase, key: str, value: bytes) -> None:
 
 
 def _too_large(block: RedisDatabase, key: str, size: int, why: str) -> RedisValueTooLarge:
-    subject = f"Redis at {block.address}, key {shown(key)}"
+    subject = f"{_named(block)}, key {shown(key)}"
     message = f"{subject}: {size} bytes were not stored: {why}. {RedisValueTooLarge.remedy}"
     return RedisValueTooLarge(message, subject=subject)
 

@@ -167,7 +167,7 @@ class RedisDatabase(QuickKey, WritableFileSystem):
         Raises:
             RedisKeyNotFound: If nothing is.
         """
-        return self._read(path)
+        return self._read(path, is_async=False)
 
     async def awrite_path(self, path: str, content: bytes) -> bool:
         """Async form of `write_path`."""
@@ -190,23 +190,24 @@ class RedisDatabase(QuickKey, WritableFileSystem):
             RedisValueTooLarge: If the server does not take so much.
             RedisOutOfMemory: If it has no room.
         """
-        return self._write(path, content)
+        return self._write(path, content, is_async=False)
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: str, *, is_async: bool = True) -> bytes:
         from prefect_integration_kit.paths import object_key
 
         from . import _store
 
         object_key("", path)  # refuses what climbs out; the key itself is the path as it was given
-        return _store.require(self, path)
+        return _store.require(self, path, is_async=is_async)
 
-    def _write(self, path: str, content: bytes) -> bool:
+    def _write(self, path: str, content: bytes, *, is_async: bool = True) -> bool:
         from prefect_integration_kit.paths import object_key
 
         from . import _store
 
         object_key("", path)
-        return _store.put(self, path, content, ttl_ms=_store.milliseconds_left(content, self.key_ttl))
+        ttl_ms = _store.milliseconds_left(content, self.key_ttl)
+        return _store.put(self, path, content, ttl_ms=ttl_ms, is_async=is_async)
 
     def get_client(self) -> redis.Redis:
         """Make a client, which connects when it is used first.

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import AsyncMock, MagicMock
+from unittest.mock import AsyncMock, MagicMock, patch
 
 import pytest
 import redis
@@ -343,3 +344,36 @@ async def test_a_client_of_the_callers_own_is_used(is_async: bool, monkeypatch: 
     client.set.assert_called_once_with("key", b"new", px=5000, nx=False, xx=False)
     assert await redis_get_binary.fn(block, "key") == b"kept"
     assert await block.aread_path("key") == b"kept"
+
+
+@pytest.mark.parametrize("name", ["redis.asyncio.Redis", "redis.asyncio.Redis.get", "redis.Redis"])
+async def test_what_replaces_redis_py_is_used_each_time(name: str) -> None:
+    block = RedisDatabase(host="no.such.host.invalid")
+    for value in (b"one", b"two"):
+        get = MagicMock(return_value=value) if name == "redis.Redis" else AsyncMock(return_value=value)
+        with patch(name, get if name.endswith("get") else MagicMock(return_value=MagicMock(get=get))):
+            assert await redis_get_binary.fn(block, "key") == value
+            assert await block.aread_path("key") == value
+        get.assert_called_with("key")
+
+
+async def test_each_face_uses_what_replaces_its_own_class() -> None:
+    block = RedisDatabase(host="no.such.host.invalid")
+    with patch("redis.Redis") as kind, patch("redis.asyncio.Redis") as akind:
+        kind.return_value.get.return_value = b"sync"
+        akind.return_value.get = AsyncMock(return_value=b"async")
+        assert block.read_path("key", _sync=True) == b"sync"  # pyright: ignore[reportCallIssue]
+        assert await block.aread_path("key") == b"async"
+
+
+@pytest.mark.parametrize("is_mock", [True, False], ids=["mock", "namespace"])
+async def test_what_stands_in_for_a_block_needs_no_more_than_a_client(is_mock: bool) -> None:
+    client = AsyncMock()
+    client.get.return_value = b"kept"
+    make = MagicMock(return_value=client)
+    block: Any = MagicMock(get_async_client=make) if is_mock else SimpleNamespace(get_async_client=make)
+    await redis_set_binary.fn(block, "key", b"new")
+    assert await redis_get_binary.fn(block, "key") == b"kept"
+    client.get.return_value = None
+    with pytest.raises(RedisKeyNotFound, match="'key'"):
+        await redis_get.fn(block, "key")
