@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefect.cache_policies import NO_CACHE
 
@@ -13,9 +13,6 @@ from prefect_integration_kit.dispatch import async_task, run_sync_in_worker_thre
 from . import _store
 from .blocks import RedisDatabase
 from .errors import RedisCommandInvalid
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["redis_execute", "redis_get", "redis_get_binary", "redis_set", "redis_set_binary"]
 
@@ -164,5 +161,11 @@ def _execute(credentials: RedisDatabase, cmd: str, args: Sequence[Any]) -> Any:
     words = cmd.split()
     if not words:
         raise RedisCommandInvalid("cmd is empty. Give a command, such as 'PING'.")
-    run: Callable[[Any], Any] = lambda client: client.execute_command(*words, *args)  # noqa: E731
+
+    def run(client: Any) -> Any:
+        # A Cluster finds the node by the words. One server gets them in one piece, as redis-py splits them, too: what
+        # it answers then stays as it is, rather than `OK` becoming `True` where redis-py knows the command.
+        sent = words if hasattr(client, "nodes_manager") else [cmd]
+        return client.execute_command(*sent, *args)
+
     return _store.call(credentials, f"command {words[0]}", run, is_repeatable=False)

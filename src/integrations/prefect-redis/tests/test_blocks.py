@@ -377,3 +377,15 @@ async def test_what_stands_in_for_a_block_needs_no_more_than_a_client(is_mock: b
     client.get.return_value = None
     with pytest.raises(RedisKeyNotFound, match="'key'"):
         await redis_get.fn(block, "key")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [("SET a 1", b"OK"), ("MSET b 2 c 3", b"OK"), ("EXPIRE a 100", 1), ("PING", True), ("INFO server", bytes)],
+)
+async def test_a_command_gives_what_the_server_answers(database: RedisDatabase, command: str, answer: Any) -> None:
+    """One text is no command that redis-py has a form of its own for, unless it is a single word."""
+    if command.startswith("EXPIRE"):
+        await redis_execute.fn(database, "SET a 1")
+    given = await redis_execute.fn(database, command)
+    assert isinstance(given, answer) if isinstance(answer, type) else (given, type(given)) == (answer, type(answer))
