@@ -90,7 +90,9 @@ class TestLeftBehind(LeftBehindSuite):
         server.pull_seconds = None
         service = worker.job_service(configuration)
         name = configuration.service_name
-        await service._execute(await service._located(name), configuration.job_request(name, SPCSWorkerSettings()), run)
+        request = configuration.job_request(name, SPCSWorkerSettings())
+        await service._execute(await service._located(name), request, run)
+        await service.close()
 
         async def pull() -> None:
             await until(lambda: server.count("EXECUTE JOB SERVICE") == 2, "the second worker's try")
