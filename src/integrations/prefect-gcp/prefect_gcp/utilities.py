@@ -86,14 +86,15 @@ class Job(BaseModel):
             RuntimeError: If Cloud Run says that it cannot be made ready; the message has its reason.
         """
         condition: dict[str, Any] = self.ready_condition
-        if condition.get("status") == "False" and condition.get("severity", "Error") in ("", "Error"):
+        is_lasting = condition.get("status") == "False" and condition.get("severity", "Error") in ("", "Error")
+        if is_lasting and (condition.get("reason") or condition.get("message")):
             raise RuntimeError(f"Cloud Run job {self.name!r} cannot be made ready: {condition.get('message', '')}")
         return condition.get("status") == "True"
 
     def has_execution_in_progress(self) -> bool:
-        """Say whether the execution that was created last goes on."""
+        """Say whether the execution that was created last goes on; one that nothing is known of is about to begin."""
         execution: dict[str, Any] = self.execution_status
-        return bool(execution) and execution.get("completionTimestamp") is None
+        return execution.get("completionTimestamp") is None
 
     @classmethod
     def get(cls, client: Resource, namespace: str, job_name: str) -> Self:

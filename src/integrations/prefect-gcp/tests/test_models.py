@@ -81,3 +81,18 @@ def test_a_job_without_its_image_cannot_be_made_ready_in_whichever_words_it_is_s
     )
     with pytest.raises(RuntimeError, match="Image not found"):
         job.is_ready()
+
+
+def test_a_job_is_not_ready_while_nobody_says_why_it_is_not() -> None:
+    condition = {"type": "Ready", "state": "CONDITION_FAILED"}
+    job = JobV2(
+        name="a-job",
+        uid="1",
+        generation="1",
+        createTime="",
+        updateTime="",
+        launchStage="GA",
+        executionCount=0,
+        terminalCondition=condition,
+    )
+    assert job.is_ready() is False

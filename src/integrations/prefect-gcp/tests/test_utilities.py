@@ -84,7 +84,7 @@ def test_a_job_is_created_run_read_and_deleted(client: Any, empty_google_api: Go
         interval_seconds=0.05,
         timeout_seconds=10,
     )
-    assert (job.name, job.has_execution_in_progress()) == ("a-job", False)
+    assert (job.name, job.has_execution_in_progress()) == ("a-job", True)  # nothing is known of one that has ended
 
     Job.run(client, NAMESPACE, "a-job")
     job = Job.get(client, NAMESPACE, "a-job")
@@ -127,3 +127,18 @@ def test_a_job_that_cannot_be_made_ready_says_why(empty_google_api: GoogleApi) -
 
     with pytest.raises(RuntimeError, match="cannot be made ready"):
         poll(look, subject="the condition", interval_seconds=0.05, timeout_seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_in_progress"),
+    [({}, True), ({"completionTimestamp": None}, True), ({"completionTimestamp": "2026-01-01T00:00:00Z"}, False)],
+)
+def test_an_execution_is_in_progress_until_its_end_is_known(status: dict[str, Any], is_in_progress: bool) -> None:
+    job = Job(metadata={}, spec={}, status={}, name="a-job", ready_condition={}, execution_status=status)
+    assert job.has_execution_in_progress() is is_in_progress
+
+
+def test_a_job_is_not_ready_while_nobody_says_why_it_is_not() -> None:
+    condition = {"type": "Ready", "status": "False"}
+    job = Job(metadata={}, spec={}, status={}, name="a-job", ready_condition=condition, execution_status={})
+    assert job.is_ready() is False

@@ -83,7 +83,10 @@ class JobV2(BaseModel):
             RuntimeError: If Cloud Run says that it cannot be made ready; the message has its reason.
         """
         condition = self.get_ready_condition()
-        if condition.get("state") == "CONDITION_FAILED" or condition.get("reason") == "ContainerMissing":
+        is_failed = condition.get("state") == "CONDITION_FAILED" and (
+            condition.get("reason") or condition.get("message")
+        )
+        if is_failed or condition.get("reason") == "ContainerMissing":
             raise RuntimeError(f"Cloud Run job {self.name!r} cannot be made ready: {condition.get('message', '')}")
         return condition.get("state") == "CONDITION_SUCCEEDED"
 
