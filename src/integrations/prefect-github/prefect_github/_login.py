@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation
 USER = "x-access-token"
 
+_WITH_USER = re.compile(r"([a-z0-9][a-z0-9-]*):([\w.-]+)", re.ASCII | re.IGNORECASE)
+"""A user name, and what all tokens of GitHub are made of, which is no colon."""
+
 
 def is_app(credentials: Credentials) -> TypeIs[GitHubAppCredentials]:
     """Say whether an App asks."""
@@ -37,10 +41,24 @@ def token_of(credentials: Credentials) -> str:
     Raises:
         GitHubError: If GitHub does not make one.
     """
+    return login_of(credentials)[1]
+
+
+def login_of(credentials: Credentials) -> tuple[str, str]:
+    """Find the user name, empty unless it was given with the token as `user:token`, and the token, as `token_of` does.
+
+    GitHub writes `x-access-token:TOKEN` where it tells how to clone by a token.
+    """
     if is_app(credentials):
         from ._app import installation_token
 
-        return installation_token(credentials)
+        return "", installation_token(credentials)
+    given = _given(credentials)
+    found = _WITH_USER.fullmatch(given)
+    return (found[1], found[2]) if found is not None else ("", given)
+
+
+def _given(credentials: GitHubCredentials) -> str:
     return credentials.token.get_secret_value().strip() if credentials.token is not None else ""
 
 
@@ -75,7 +93,7 @@ def secrets_of(credentials: Credentials) -> list[str]:
 
         found = [credentials.private_key.get_secret_value(), kept_token(credentials)]
     else:
-        found = [token_of(credentials)]
+        found = [token_of(credentials), _given(credentials)]
     return [text for text in found if text]
 
 
@@ -98,8 +116,8 @@ def api_header(token: str) -> dict[str, str]:
 
 def git_auth(credentials: Credentials | None) -> GitAuth | None:
     """Say who asks, as git does; `None` for nobody. It may ask GitHub for a token."""
-    token = "" if credentials is None else token_of(credentials)
-    return GitAuth.basic(USER, token) if token else None
+    username, token = ("", "") if credentials is None else login_of(credentials)
+    return GitAuth.basic(username or USER, token) if token else None
 
 
 def is_somebody(credentials: Credentials | None) -> bool:

@@ -14,7 +14,7 @@ from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_clone_step import teach_git_clone
 
 from ._hosts import server_of
-from ._login import USER, address_with_token, atoken_of, token_of
+from ._login import USER, address_with_token, atoken_of, login_of, token_of
 from .errors import GitHubCredentialsError
 
 if TYPE_CHECKING:
@@ -110,13 +110,19 @@ class GitHubCredentials(QuickKey, CredentialsBlock):
             url: Address of the repository, such as `https://github.com/org/repo.git`.
 
         Returns:
-            The address with the token in it, encoded once, without a user name. An address that is none over HTTP stays
-            as it is.
+            The address with the token in it, encoded once, and without a user name unless the token was given as
+            `user:token`. An address that is none over HTTP stays as it is.
 
         Raises:
             ValueError: If the block has no token.
         """
-        return address_with_token(url, self._given_token("or pull without credentials if the repository is public"))
+        username, token = login_of(self)
+        if not token:
+            raise GitHubCredentialsError(
+                "The GitHub credentials have no token. Set `token`, or pull without credentials if the repository is "
+                "public."
+            )
+        return address_with_token(url, token, username)
 
     def get_client(self) -> HTTPEndpoint:
         """Build a client of GitHub's GraphQL API; it connects on first use.
@@ -134,11 +140,6 @@ class GitHubCredentials(QuickKey, CredentialsBlock):
         from ._client import endpoint  # heavy: imported when needed
 
         return endpoint(self)
-
-    def _given_token(self, otherwise: str) -> str:
-        if token := token_of(self):
-            return token
-        raise GitHubCredentialsError(f"The GitHub credentials have no token. Set `token`, {otherwise}.")
 
 
 class GitHubAppCredentials(QuickKey, CredentialsBlock):

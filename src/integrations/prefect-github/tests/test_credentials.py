@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from prefect_github import GitHubCertificateError, GitHubCredentials, GitHubCredentialsError
 from prefect_github._hosts import server_of
+from prefect_github._login import git_auth
 from prefect_github.graphql import aexecute_graphql, execute_graphql
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.github_api import GitHubApi
@@ -37,6 +39,17 @@ class TestAddresses:
         assert block.format_git_credentials(url) == written
         assert block.format_git_credentials(written) == written
 
+    def test_a_user_name_before_the_token_stays_one(self, github_api: GitHubApi) -> None:
+        """As in the addresses that GitHub documents for Apps and workflows."""
+        block = GitHubCredentials(token="x-access-token:ghs_1", base_url=github_api.endpoint)
+        written = "https://x-access-token:ghs_1@github.com/org/repo.git"
+        assert block.format_git_credentials("https://github.com/org/repo.git") == written
+        assert block.format_git_credentials(written) == written
+        auth = git_auth(block)
+        assert auth is not None
+        assert auth.header == f"Basic {b64encode(b'x-access-token:ghs_1').decode()}"
+        assert block.get_client().base_headers["Authorization"] == "Bearer ghs_1"
+
     def test_without_a_token_there_is_nothing_to_write(self) -> None:
         with pytest.raises(ValueError, match=r"no token.*Set `token`") as caught:
             GitHubCredentials().format_git_credentials("https://github.com/a/b")
@@ -46,7 +59,8 @@ class TestAddresses:
     def test_any_token_is_encoded_once(self, token: str) -> None:
         parts = urlsplit(GitHubCredentials(token=token).format_git_credentials("https://github.com/a/b"))
         assert (parts.hostname, parts.path) == ("github.com", "/a/b")
-        assert unquote(parts.username or "", errors="strict") == token
+        login = [unquote(each, errors="strict") for each in (parts.username, parts.password) if each]
+        assert ":".join(login) == token
 
 
 HOSTS = {
