@@ -13,6 +13,7 @@ from prefect.states import Cancelling, Failed, Running
 from prefect_integration_tests.backends.snowpark import POOL, Snowpark
 from prefect_integration_tests.backends.snowpark_sql import SqlError
 from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
+from prefect_snowflake import SnowflakeCredentials
 from prefect_snowflake.errors import (
     SnowflakeAccessDenied,
     SnowflakeError,
@@ -238,6 +239,7 @@ async def test_a_job_of_the_name_that_is_anothers_is_left_alone(pool: Pool, serv
         job.options["COMMENT"] = "somebody else's"
         with pytest.raises(SPCSJobFailed, match="Drop it"):
             await service._execute(await service._located(configuration.service_name), _request(configuration), run)
+        await service.close()
         assert server.alive == [job]
         job.kill()
         await task
@@ -253,11 +255,22 @@ def _request(configuration: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["EXECUTE JOB SERVICE", "DESCRIBE COMPUTE POOL", "SHOW JOB SERVICES", "DROP SERVICE"])
-async def test_a_session_that_has_ended_is_opened_again(pool: Pool, server: Snowpark, kind: str) -> None:
+async def test_a_session_that_has_ended_is_opened_again(
+    pool: Pool, server: Snowpark, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Any] = []
+    sign_in = SnowflakeCredentials.get_client
+
+    def opens(credentials: SnowflakeCredentials, **arguments: Any) -> Any:
+        opened.append(sign_in(credentials, **arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(SnowflakeCredentials, "get_client", opens)
     server.fail(kind, error=SqlError(390114, "08001", "Authentication token has expired."))
     async with pool.worker() as worker:
         _, result = await pool.submit(worker)
     assert result.status_code == 0
+    assert all(connection.is_closed() for connection in opened)
     assert len(server.state.logins) == 2
     assert len(server.state.started) == 1
 

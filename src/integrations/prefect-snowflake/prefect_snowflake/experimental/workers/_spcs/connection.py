@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +87,9 @@ class Session:
         self._settings = settings
         self._place = {name: value for name, value in (("database", database), ("schema", schema)) if value is not None}
         self._connection: Any = None
+        self._users: Counter[Any] = Counter()
+        """Statements under way by connection."""
+
         self._lock = threading.Lock()
 
     async def place(self) -> tuple[str, str]:
@@ -154,6 +158,8 @@ class Session:
                 raise
             self._forget(connection)
             raise _SessionOver from exc
+        finally:
+            self._release(connection)
 
     def _opened(self) -> Any:
         with self._lock:  # many who begin at once sign in once
@@ -169,6 +175,7 @@ class Session:
                     client_session_keep_alive=False,
                     **self._place,
                 )
+            self._users[self._connection] += 1
             return self._connection
 
     def _forget(self, connection: Any) -> None:
@@ -176,6 +183,18 @@ class Session:
         with self._lock:
             if self._connection is connection:
                 self._connection = None
+
+    def _release(self, connection: Any) -> None:
+        """Close a connection that was forgotten when its last statement has ended: nothing else lets go of it."""
+        with self._lock:
+            self._users[connection] -= 1
+            if self._users[connection]:
+                return
+            del self._users[connection]
+            if connection is self._connection:
+                return
+        with contextlib.suppress(Exception):  # its session is over
+            connection.close(retry=False)
 
     async def close(self) -> None:
         """End the session."""
