@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
 import ssl
 import sys
 import threading
-from typing import Any
+from typing import Any, cast
 
 from prefect_integration_kit.logs import Log
+from prefect_integration_kit.replaced import is_replaced
 
 from .errors import RayClusterUnavailable, RayConfigurationError
 from .settings import RaySettings
@@ -81,8 +83,9 @@ def attach(address: str | None, init_kwargs: dict[str, Any], log: Log) -> bool:
             log.info("Creating a local Ray instance")
         else:
             log.info("Connecting to an existing Ray instance at %s", wanted)
-            check_address(str(wanted))
-            options["runtime_env"] = with_settings(options.get("runtime_env"))
+            if not is_replaced(ray, "init", "ray._private.worker"):  # else nothing is connected to
+                check_address(str(wanted))
+                options["runtime_env"] = with_settings(options.get("runtime_env"))
         _init(wanted, options, is_temporary=is_temporary)
         _connection.users, _connection.is_ours = 1, True
         _connection.address = None if is_temporary else str(wanted)
@@ -186,9 +189,8 @@ def detach() -> None:
             return
         _connection.is_ours = False
         _connection.address = None
-        if ray.is_initialized():
-            with contextlib.suppress(Exception):  # the cluster may be gone
-                ray.shutdown()
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            ray.shutdown()
 
 
 def _no_address(address: str | None) -> str:
@@ -232,12 +234,15 @@ def check_address(address: str) -> None:
 def with_settings(runtime_env: Any) -> dict[str, Any]:
     """Add Prefect's settings to a runtime environment; secrets go with the task runs instead, and what is set stays.
 
+    What is set for a job that this process is the entrypoint of stays, too: Ray refuses to be told it again.
+
     Args:
         runtime_env: What the user has given.
     """
     given: dict[str, Any] = dict(runtime_env or {})
     variables: dict[str, str] = dict(given.get("env_vars") or {})
-    merged = {**travelling_settings(), **variables}
+    ours = {name: value for name, value in travelling_settings().items() if name not in _variables_of_job()}
+    merged = {**ours, **variables}
     if merged:
         given["env_vars"] = merged
     return given
@@ -255,3 +260,12 @@ def travelling_settings() -> dict[str, str]:
         for name, value in plain.items()
         if _TRAVELLING.match(name) and masked.get(name) == value and "PATH" not in name
     }
+
+
+def _variables_of_job() -> frozenset[str]:
+    """Names of the environment variables that `ray job submit` has been given, for its entrypoint and all workers."""
+    try:
+        job: Any = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+        return frozenset(cast("dict[str, Any]", job["runtime_env"]["env_vars"]))
+    except (ValueError, TypeError, LookupError):
+        return frozenset()

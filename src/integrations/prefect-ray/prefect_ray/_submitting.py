@@ -23,6 +23,7 @@ from ._futures import PrefectRayFuture
 from ._orphans import report_orphans
 from ._parcels import Parcels
 from ._remote_options import remote_function
+from ._travelling import for_worker
 from ._worker import Held, Terms, here, versions
 from .errors import RayArgumentError, RayTaskRunLost
 from .settings import RaySettings
@@ -111,7 +112,8 @@ class Submitter:
         function = remote_function({"name": task.name, **options})
         self._tell_of_needs(task, options)
         known = all_inputs(parameters, wait_for, dependencies)
-        packed = self._packer.pack(task, task_run_id, parameters, wait_for, known, "state")
+        with for_worker():
+            packed = self._packer.pack(task, task_run_id, parameters, wait_for, known, "state")
         parcels = [self._parcels.store(content) for content in packed.parcels]
         may_leave = bool(options.get("max_calls") or options.get("num_gpus"))  # Ray ends workers that had GPUs, too
         terms = Terms(self._versions, self._ledger, bool(options.get("max_retries")), may_leave, self._owner)

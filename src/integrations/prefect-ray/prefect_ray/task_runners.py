@@ -31,6 +31,7 @@ if __name__ == "__main__":
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from uuid import uuid4
 
@@ -47,6 +48,7 @@ from prefect_integration_kit.task_run_orders import one_batch, own_server
 
 from ._connection import attach, detach, on_worker
 from ._futures import PrefectRayFuture
+from ._travelling import is_for_worker
 from .context import RemoteOptionsContext
 from .errors import RayConfigurationError
 
@@ -121,12 +123,16 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle as on a worker, which is connected already."""
-        return {"address": self.address}
+        """Pickle the options, for a process that starts the flow; a worker is connected already."""
+        if is_for_worker():
+            return {"options": {"address": self.address}, "more": {}}
+        more = {name: value for name, value in vars(self).items() if name not in _own_attributes()}
+        return {"options": {"address": self.address, "init_kwargs": self.init_kwargs}, "more": more}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle."""
-        RayTaskRunner.__init__(self, address=state["address"])  # pyright: ignore[reportUnknownMemberType]
+        RayTaskRunner.__init__(self, **state["options"])  # pyright: ignore[reportUnknownMemberType]
+        vars(self).update(state["more"])  # of a subclass
 
     def duplicate(self) -> Self:
         """Make another task runner with the same options."""
@@ -271,3 +277,9 @@ class RayTaskRunner(TaskRunner[Any], Generic[_Any]):
         """Cancel all task runs that have not ended."""
         if self._submitter is not None:
             self._submitter.cancel()
+
+
+@lru_cache(maxsize=1)
+def _own_attributes() -> frozenset[str]:
+    """Names of what a task runner of this class, and not of a subclass, has."""
+    return frozenset(vars(RayTaskRunner[Any]()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import logging
 import pickle
 import subprocess
@@ -9,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+import cloudpickle
 import prefect.context
 import pytest
 from prefect import flow, task
@@ -23,6 +26,7 @@ from prefect.settings import (
 from prefect_integration_tests.backends.processes import free_port
 from prefect_ray import RayTaskRunner, _worker
 from prefect_ray._connection import check_address, with_settings
+from prefect_ray._travelling import for_worker
 from prefect_ray.errors import RayClusterUnavailable, RayConfigurationError
 
 
@@ -100,15 +104,57 @@ def test_another_address_than_the_connected_one_is_told(
 
 def test_a_duplicate_has_the_same_options() -> None:
     runner: RayTaskRunner[Any] = RayTaskRunner(address="auto", init_kwargs={"num_cpus": 4})
-    copy = runner.duplicate()
-    assert copy == runner
-    assert copy is not runner
-    assert copy != RayTaskRunner()
+    duplicate = runner.duplicate()
+    assert duplicate == runner
+    assert duplicate is not runner
+    assert duplicate != RayTaskRunner()
 
 
 def test_a_pickled_runner_knows_the_address() -> None:
     runner: RayTaskRunner[Any] = RayTaskRunner(address="auto", init_kwargs={"num_cpus": 4})
     assert pickle.loads(pickle.dumps(runner)).address == "auto"
+
+
+class Subclass(RayTaskRunner[Any]):
+    """Of a user, with an attribute of its own."""
+
+    team = "none"
+
+
+def test_a_flow_that_is_sent_elsewhere_keeps_the_options_of_its_runner() -> None:
+    runner = Subclass(init_kwargs={"num_cpus": 4, "runtime_env": {"pip": ["pandas"]}})
+    runner.team = "shop"
+
+    @flow(task_runner=runner)
+    def sent() -> None: ...
+
+    # As bundles do, and flow runs in a process of their own.
+    arrived: Any = cloudpickle.loads(cloudpickle.dumps(sent)).task_runner
+    assert (type(arrived), arrived.team) == (Subclass, "shop")
+    assert arrived == runner
+    assert arrived is not runner
+    assert copy.deepcopy(arrived) == runner
+
+
+def test_what_starts_ray_does_not_travel_to_its_workers() -> None:
+    with for_worker():
+        sent = pickle.dumps(RayTaskRunner(address="auto", init_kwargs={"namespace": "canary"}))
+    assert b"canary" not in sent
+    assert pickle.loads(sent).address == "auto"
+
+
+def test_a_replaced_ray_init_is_asked_for_what_was_given() -> None:
+    code = """
+from unittest.mock import MagicMock
+import ray
+ray.init, ray.shutdown = MagicMock(), MagicMock()
+from prefect_ray import RayTaskRunner
+with RayTaskRunner(address="ray://nowhere.invalid:10001", init_kwargs={"runtime_env": {"pip": ["pandas"]}}):
+    pass
+ray.init.assert_called_once_with("ray://nowhere.invalid:10001", runtime_env={"pip": ["pandas"]})
+ray.shutdown.assert_called_once_with()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_settings_go_with_the_runtime_environment_and_secrets_do_not() -> None:
@@ -128,6 +174,18 @@ def test_settings_go_with_the_runtime_environment_and_secrets_do_not() -> None:
     assert "pnu_secret" not in str(made)
     assert "PREFECT_HOME" not in made["env_vars"]
     assert given["env_vars"] == {"PREFECT_LOGGING_LEVEL": "ERROR", "MINE": "1"}
+
+
+def test_what_the_job_has_set_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray refuses a variable that both have, even with the same value."""
+    from ray.runtime_env.runtime_env import _merge_runtime_env
+
+    job = {"env_vars": {"PREFECT_API_URL": "http://prefect.example/api", "MINE": "1"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps({"runtime_env": job}))
+    with temporary_settings({PREFECT_API_URL: "http://prefect.example/api", PREFECT_LOGGING_LEVEL: "DEBUG"}):
+        made: Any = _merge_runtime_env(job, with_settings({"pip": ["x"]}))  # pyright: ignore[reportArgumentType]
+    assert made["env_vars"].items() >= {**job["env_vars"], "PREFECT_LOGGING_LEVEL": "DEBUG"}.items()
+    assert made["pip"] == ["x"]
 
 
 def test_settings_of_the_flow_hold_on_workers(runner: RayTaskRunner[Any]) -> None:
