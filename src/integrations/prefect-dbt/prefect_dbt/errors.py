@@ -165,8 +165,8 @@ _RULES = (
     _Rule(
         r"External connection exception occurred",
         DbtInvocationFailed,
-        "Check that this machine reaches the hub of packages (DBT_PACKAGE_HUB_URL) and the addresses that it names, and "
-        "run `dbt deps` again.",
+        "Check that this machine reaches the hub of packages (DBT_PACKAGE_HUB_URL) and the addresses that it names, "
+        "and run `dbt deps` again.",
     ),
     _Rule(
         r"No space left on device|Disk quota exceeded|File too large",
@@ -176,8 +176,8 @@ _RULES = (
     _Rule(
         r"certificate verify failed",
         DbtDatabaseUnreachable,
-        "Name the authority that has signed the database's certificate in the target of profiles.yml; for PostgreSQL by "
-        "`sslrootcert`.",
+        "Name the authority that has signed the database's certificate in the target of profiles.yml; for PostgreSQL "
+        "by `sslrootcert`.",
     ),
     _Rule(
         r"could not translate host name|name or service not known|connection refused|no route to host|"
