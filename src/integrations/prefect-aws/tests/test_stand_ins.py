@@ -30,7 +30,7 @@ from prefect_aws.observers.ecs import (
 )
 from prefect_aws.workers import ECSWorker
 
-from ._ecs_events import CLUSTER, new_task_arn, task_event, until
+from ._ecs_events import CLUSTER, FastClock, new_task_arn, task_event, until
 
 FACES = (client_waiter.client_waiter.fn, client_waiter.aclient_waiter.fn)
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing-secret", "region_name": "us-east-1"}
@@ -239,8 +239,7 @@ async def test_an_event_is_given_back_to_a_subscriber_that_cannot_take_it() -> N
         await asyncio.Event().wait()
 
     observer = observer_of(Mock(spec=SqsSubscriber), AsyncMock(), messages(task_event()))
-    observer.clock = AsyncMock()
-    observer.clock.monotonic = Mock(return_value=0.0)
+    observer.clock = FastClock(1000)  # the time to end in passes, and others can run meanwhile
     observer.on_event("task")(never_ends)
     running = asyncio.create_task(observer.run())
     await begun.wait()
