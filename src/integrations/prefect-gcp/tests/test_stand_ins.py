@@ -47,7 +47,7 @@ class Client:
         ("prefect_gcp.credentials.JobServiceAsyncClient", "get_job_service_async_client"),
     ],
 )
-def test_a_class_in_the_place_of_a_clients_is_used_for_as_long_as_it_is_there(
+async def test_a_class_in_the_place_of_a_clients_is_used_for_as_long_as_it_is_there(
     monkeypatch: pytest.MonkeyPatch, service_account: dict[str, Any], place: str, method: str
 ) -> None:
     block = GcpCredentials(service_account_info=service_account)
