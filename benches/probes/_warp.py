@@ -62,7 +62,7 @@ class Warp:
                 if found := look():
                     return found
                 quiet = quiet + 1 if self._under_way == 0 else 0
-                if quiet >= _QUIET_LOOKS:
+                if quiet >= _QUIET_LOOKS and end < math.inf:
                     self._forward(end)
             return None
         finally:
