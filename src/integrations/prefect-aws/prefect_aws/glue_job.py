@@ -6,11 +6,11 @@ from typing import Any, TypedDict
 from prefect.blocks.abstract import JobBlock, JobRun
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_integration_kit.awaitables import Awaitable, AwaitableStr
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, apoll, poll
 
-from ._awaited import Awaited, AwaitedStr
 from ._clients import client_for
 from ._remote_work import ASK_ONCE, perhaps_done, start_once
 from .credentials import AwsCredentials
@@ -100,7 +100,7 @@ class GlueJobRun(BaseModel, JobRun[str]):
         Raises:
             AwsNotFound: If there is no such run.
         """
-        return AwaitedStr(self._fetch())
+        return AwaitableStr(self._fetch())
 
     def _looks(self) -> Callable[[], str | None]:
         """One look at a time: the final state when there is one, an error when it is not success."""
@@ -207,7 +207,7 @@ class GlueJobRun(BaseModel, JobRun[str]):
             self.logger.info("Stopped %s, because the wait for it was cancelled", self._subject)
 
 
-class _AwaitedRun(Awaited, GlueJobRun):
+class _AwaitedRun(Awaitable, GlueJobRun):
     """What a sync `trigger` returns. It was a coroutine function, whose calls sync code gave to `asyncio.run`."""
 
     def __hash__(self) -> int:

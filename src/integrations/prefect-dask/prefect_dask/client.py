@@ -21,11 +21,11 @@ from distributed import Client, Future
 from prefect import Task
 from prefect.utilities.callables import get_call_parameters
 
-from prefect_integration_kit.task_run_orders import all_inputs, one_batch
+from prefect_integration_kit.task_run_orders import all_inputs, for_worker, one_batch
 
 from . import _worker
 from ._ledger import ROOT, Ended
-from ._orders import for_worker, make_packer
+from ._orders import make_packer
 from ._parcels import Parcels
 
 if TYPE_CHECKING:

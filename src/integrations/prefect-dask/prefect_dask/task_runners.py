@@ -49,12 +49,11 @@ from typing_extensions import ParamSpec, Self
 from prefect_integration_kit.extras import is_installed
 from prefect_integration_kit.task_run_futures import futures_in
 from prefect_integration_kit.task_run_losses import Submitted, started
-from prefect_integration_kit.task_run_orders import one_batch, own_server
+from prefect_integration_kit.task_run_orders import is_for_worker, one_batch, own_server
 
 from ._clusters import close_cluster, connect, described, import_cluster_class, start_cluster, tell_of_workers
 from ._deaths import Deaths, tell_api
 from ._futures import PrefectDaskFuture, PrefectDaskFutureList
-from ._orders import is_for_worker
 from ._slots import current_worker, slot_released
 from ._startup_log import StartupLog
 from .errors import DaskConfigurationError, DaskTaskRunLost

@@ -15,7 +15,7 @@ from weakref import WeakSet
 import cloudpickle
 
 from prefect_integration_kit.task_run_losses import started
-from prefect_integration_kit.task_run_orders import Packer, Waits, all_inputs
+from prefect_integration_kit.task_run_orders import Packer, Waits, all_inputs, for_worker
 
 from . import _ledger
 from ._ending import end, settle_losses, wait_until_sent
@@ -23,7 +23,6 @@ from ._futures import PrefectRayFuture
 from ._orphans import report_orphans
 from ._parcels import Parcels
 from ._remote_options import remote_function
-from ._travelling import for_worker
 from ._worker import Held, Terms, here, versions
 from .errors import RayArgumentError, RayTaskRunLost
 from .settings import RaySettings

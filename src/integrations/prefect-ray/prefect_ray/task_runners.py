@@ -44,11 +44,10 @@ from typing_extensions import TypeVar as TypeVarWithDefault
 
 from prefect_integration_kit.task_run_futures import futures_in
 from prefect_integration_kit.task_run_losses import Submitted
-from prefect_integration_kit.task_run_orders import one_batch, own_server
+from prefect_integration_kit.task_run_orders import is_for_worker, one_batch, own_server
 
 from ._connection import attach, detach, on_worker
 from ._futures import PrefectRayFuture
-from ._travelling import is_for_worker
 from .context import RemoteOptionsContext
 from .errors import RayConfigurationError
 

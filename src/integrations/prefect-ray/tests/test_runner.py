@@ -23,10 +23,10 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from prefect_integration_kit.task_run_orders import for_worker
 from prefect_integration_tests.backends.processes import free_port
 from prefect_ray import RayTaskRunner, _worker
 from prefect_ray._connection import check_address, with_settings
-from prefect_ray._travelling import for_worker
 from prefect_ray.errors import RayClusterUnavailable, RayConfigurationError
 
 

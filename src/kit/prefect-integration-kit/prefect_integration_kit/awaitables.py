@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any, NoReturn, cast
 
 
-class _Awaitable:
+class Awaitable:
     """As a coroutine that has ended: awaited or run, it gives itself."""
 
     def _value(self) -> Any:
@@ -35,7 +35,7 @@ class _Awaitable:
         """There is nothing to close."""
 
 
-class AwaitableDict(_Awaitable, dict[str, Any]):
+class AwaitableDict(Awaitable, dict[str, Any]):
     """A dictionary that `await` and `asyncio.run` give back. Pickled, it is a plain one."""
 
     def __hash__(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -45,7 +45,7 @@ class AwaitableDict(_Awaitable, dict[str, Any]):
         return dict, (dict(self),)
 
 
-class AwaitableTuple(_Awaitable, tuple[Any, ...]):
+class AwaitableTuple(Awaitable, tuple[Any, ...]):
     """A tuple that `await` and `asyncio.run` give back. Pickled, it is a plain one."""
 
     def __hash__(self) -> int:
@@ -58,7 +58,29 @@ class AwaitableTuple(_Awaitable, tuple[Any, ...]):
         return tuple, (tuple(self),)
 
 
-class AwaitableNone(_Awaitable):
+class AwaitableStr(Awaitable, str):
+    """A text that `await` and `asyncio.run` make a plain one, and so does pickling."""
+
+    __slots__ = ()
+
+    def _value(self) -> str:
+        return str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+class AwaitableBytes(Awaitable, bytes):
+    """Bytes that `await` and `asyncio.run` make plain ones, and so does pickling."""
+
+    def _value(self) -> bytes:
+        return bytes(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return bytes, (bytes(self),)
+
+
+class AwaitableNone(Awaitable):
     """What `await` and `asyncio.run` make `None`. It is falsy, yet not `None` itself."""
 
     def _value(self) -> None:

@@ -35,6 +35,23 @@ if TYPE_CHECKING:
 INLINE_BYTES = 4_000
 """What is smaller travels with the task run, and not as a parcel."""
 
+_is_for_worker: ContextVar[bool] = ContextVar("is_for_worker", default=False)
+
+
+@contextmanager
+def for_worker() -> Generator[None, None, None]:
+    """Say that what is pickled in the block goes to a worker of the cluster, which is connected already."""
+    token = _is_for_worker.set(True)
+    try:
+        yield
+    finally:
+        _is_for_worker.reset(token)
+
+
+def is_for_worker() -> bool:
+    """Whether what is pickled now goes to a worker of the cluster."""
+    return _is_for_worker.get()
+
 
 class Upstream:
     """Stands in an argument for the result of another piece of work of the same service."""
