@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prefect_integration_kit.awaitables import AwaitableNone, awaitable
+from prefect_integration_kit.awaitables import AwaitableBytes, AwaitableNone, AwaitableStr, awaitable
 
 RESULTS = [{"ok": True, "rows": [1]}, {}, (1, {"a": 2}), ()]
 
@@ -71,3 +71,14 @@ def test_what_is_thrown_in_is_raised() -> None:
         with pytest.raises(LookupError):
             awaitable({}).throw(*thrown)
     awaitable({}).close()
+
+
+@pytest.mark.parametrize("text", [AwaitableStr("ünï"), AwaitableBytes(b"\0a")], ids=["text", "bytes"])
+def test_texts_are_plain_when_they_are_run_awaited_or_pickled(text: Any) -> None:
+    async def main() -> Any:
+        return await text
+
+    plain = type(text).__bases__[1]
+    for found in (asyncio.run(text), asyncio.run(main()), pickle.loads(pickle.dumps(text))):
+        assert type(found) is plain
+        assert found == text
