@@ -12,11 +12,12 @@ _LONG_POLL_SECONDS = 2.0
 _ARN = "arn:aws:ecs:us-east-1:000000000000"
 
 
-def start(*, keeps_tasks: bool = False) -> AwsStub:
+def start(*, keeps_tasks: bool = False, long_poll_seconds: float = _LONG_POLL_SECONDS) -> AwsStub:
     """ECS as far as a worker asks it: definitions are kept, tasks start. The queue of events stays empty.
 
     Args:
         keeps_tasks: Whether tasks are found afterwards, running for ever.
+        long_poll_seconds: How long the queue waits before it says that it is empty.
     """
     stub = AwsStub("ecs", "sqs")
     definitions: dict[str, dict[str, Any]] = {}
@@ -55,5 +56,5 @@ def start(*, keeps_tasks: bool = False) -> AwsStub:
     stub.respond("RunTask", run)
     stub.respond("DescribeTasks", look)
     stub.respond("GetQueueUrl", {"QueueUrl": f"{stub.endpoint_url}/000000000000/events"})
-    stub.respond("ReceiveMessage", lambda call: time.sleep(_LONG_POLL_SECONDS) or {"Messages": []})
+    stub.respond("ReceiveMessage", lambda call: time.sleep(long_poll_seconds) or {"Messages": []})
     return stub

@@ -8,11 +8,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benches import harness, local_clouds
+from benches import harness, local_clouds, prefect_servers
 from benches.harness import BASELINE, Case, Metric
 from benches.local_clouds import Arguments
-from prefect_integration_tests.backends.postgres import Postgres
-from prefect_integration_tests.backends.prefect_server import PrefectServer
 
 RUNS = 200
 _RUNS_VARIABLE = "BENCH_WORKER_RUNS"
@@ -50,11 +48,7 @@ def run(rounds: int | None, only: str | None) -> str:
     """
     runs = int(os.environ.get(_RUNS_VARIABLE, RUNS))
     samples: dict[Case, list[harness.Sample]] = {}
-    with (
-        Postgres.start() as postgres,
-        PrefectServer.start(database_url=postgres.url.replace("postgresql:", "postgresql+asyncpg:", 1)) as server,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with prefect_servers.on_postgres() as server, tempfile.TemporaryDirectory() as folder:
         for kind, cloud in local_clouds.CLOUDS.items():
             what = f"{runs} runs, `{kind}`"
             if only is not None and only not in what:

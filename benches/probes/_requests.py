@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+OPERATION_HEADER = "X-Amz-Target"
+"""Where AWS is told what to do by services that have one path for everything."""
+
 uncounted: contextvars.ContextVar[bool] = contextvars.ContextVar("uncounted", default=False)
 """Set it around requests that belong to the measuring, not to what is measured."""
 
@@ -109,7 +112,7 @@ class Requests:
         send, under_way = pool._make_request, self.under_way  # noqa: SLF001 - each attempt goes through it
 
         def counted(self: Any, connection: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
-            with under_way(method, f"{self.scheme}://{self.host}:{self.port}{url}"):
+            with under_way(method, f"{self.scheme}://{self.host}:{self.port}{url}{_operation(options)}"):
                 return send(self, connection, method, url, *args, **options)
 
         pool._make_request = counted  # noqa: SLF001 - the same
@@ -137,3 +140,9 @@ class Requests:
                     return _call(self, *args, **options)
 
             kind.__call__ = counted
+
+
+def _operation(options: dict[str, Any]) -> str:
+    """What of AWS a request calls, as a fragment of its URL."""
+    target = (options.get("headers") or {}).get(OPERATION_HEADER, "")
+    return f"#{target.decode() if isinstance(target, bytes) else target}" if target else ""
