@@ -292,11 +292,12 @@ def _source(block: AzureIdentityFields) -> Any:
 
 def _options(block: AzureIdentityFields) -> dict[str, Any]:
     kind = block.identity_kind
+    options: dict[str, Any] = {"read_timeout": TOKEN_TIMEOUT_SECONDS[1]}  # the SDK would wait 300 seconds, each time
     if kind == "managed":
-        return {}  # the SDK's own patience fits what the endpoint of a virtual machine asks for
-    options: dict[str, Any] = {"retry_total": TOKEN_RETRIES, "connection_timeout": TOKEN_TIMEOUT_SECONDS[0]}
+        return options  # the SDK's own patience fits what the endpoint of a virtual machine asks for
+    options |= {"retry_total": TOKEN_RETRIES, "connection_timeout": TOKEN_TIMEOUT_SECONDS[0]}
     if kind != "default":
-        options |= {"retry_backoff_factor": 0.3, "read_timeout": TOKEN_TIMEOUT_SECONDS[1]}
+        options["retry_backoff_factor"] = 0.3
     authority = block.authority or os.environ.get("AZURE_AUTHORITY_HOST")
     if not authority and block.cloud != "public":
         authority = CLOUDS[block.cloud].authority

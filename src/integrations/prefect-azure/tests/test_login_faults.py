@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pytest
 
@@ -105,3 +106,19 @@ def test_a_clock_that_jumps_costs_a_token_at_most(
     monkeypatch.setattr(SharedTokenCredential, "clock", staticmethod(lambda: now() + jump))
     assert entra.check(block.get_access_token()) == entra.application().client_id
     assert len(entra.issued) <= 2
+
+
+@pytest.mark.parametrize("identity", ["default", "managed"])
+def test_a_machine_that_does_not_answer_is_asked_again(
+    entra: AzureIdentity,
+    http_edge: Callable[..., HttpEdge],
+    monkeypatch: pytest.MonkeyPatch,
+    identity: Literal["default", "managed"],
+) -> None:
+    edge = http_edge(entra.endpoint)
+    for name, value in entra.machine_environment().items():
+        monkeypatch.setenv(name, value.replace(entra.endpoint, edge.url))
+    with ThreadPoolExecutor(1) as pool, edge.fault("time-out") as struck:
+        token = pool.submit(AzureCredentials(identity=identity).get_access_token).result(timeout=20)
+        assert struck() == 1
+    assert entra.check(token) == entra.system_assigned
