@@ -6,6 +6,7 @@ import base64
 import contextlib
 import functools
 import inspect
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
@@ -119,13 +120,19 @@ def _raise_help_msg(key: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 _LOGO = HttpUrl("https://cdn.sanity.io/images/3ugk85nk/production/54e3fa7e00197a4fbd1d82ed62494cb58d08c96a-250x250.png")
 _DOCUMENTATION = HttpUrl("https://docs.prefect.io/integrations/prefect-azure")
+_ADOPTION = threading.Lock()
 
 
 class _Opened:
     """The async clients that a block has handed out and that may still be open. It is no part of the block's value."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: object = None) -> None:
         self._clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._owner = None if owner is None else weakref.ref(owner)
+
+    def is_of(self, block: object) -> bool:
+        """Say whether it is the block's own: pydantic hands a copy that of the block that it was made from."""
+        return self._owner is not None and self._owner() is block
 
     def add(self, client: Any) -> Any:
         with contextlib.suppress(TypeError):  # a test's stand-in may not be to be remembered
@@ -328,6 +335,12 @@ class AzureBlobStorageCredentials(QuickKey, AzureIdentityFields, Block):
                 return "sas"
         return super().identity_kind
 
+    def _own_clients(self) -> _Opened:
+        with _ADOPTION:
+            if not self._opened.is_of(self):
+                self._opened = _Opened(self)
+            return self._opened
+
     @_raise_help_msg("blob_storage")
     def get_client(self) -> BlobServiceClient:
         """Get an authenticated asynchronous client of the storage account, to make other clients with.
@@ -350,7 +363,7 @@ class AzureBlobStorageCredentials(QuickKey, AzureIdentityFields, Block):
                     return [container.name async for container in client.list_containers()]
             ```
         """
-        return self._opened.add(_clients.new_async_blob_service(self))
+        return self._own_clients().add(_clients.new_async_blob_service(self))
 
     @_raise_help_msg("blob_storage")
     def get_blob_client(self, container: str, blob: str) -> BlobClient:
@@ -377,7 +390,7 @@ class AzureBlobStorageCredentials(QuickKey, AzureIdentityFields, Block):
                     return (await client.get_blob_properties()).size
             ```
         """
-        return self._opened.add(_clients.new_async_blob_client(self, container, blob))
+        return self._own_clients().add(_clients.new_async_blob_client(self, container, blob))
 
     @_raise_help_msg("blob_storage")
     def get_container_client(self, container: str) -> ContainerClient:
@@ -403,7 +416,7 @@ class AzureBlobStorageCredentials(QuickKey, AzureIdentityFields, Block):
                     return [blob.name async for blob in client.list_blobs()]
             ```
         """
-        return self._opened.add(_clients.new_async_container_client(self, container))
+        return self._own_clients().add(_clients.new_async_container_client(self, container))
 
     @_raise_help_msg("blob_storage")
     def get_sync_client(self) -> SyncBlobServiceClient:
@@ -430,7 +443,7 @@ class AzureBlobStorageCredentials(QuickKey, AzureIdentityFields, Block):
 
     async def aclose(self) -> None:
         """Close the clients that this block has handed out. The block can be used again."""
-        for client in self._opened.take():
+        for client in self._own_clients().take():
             closed = client.close()
             if inspect.isawaitable(closed):  # not what a mock says
                 await closed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import importlib
 import pickle
 import sys
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -389,6 +391,34 @@ def test_clients_are_closed_with_the_block(azurite: Azurite, azure_container: st
         warnings.simplefilter("error")
         asyncio.run(use())
         gc.collect()
+
+
+COPIES: dict[str, Callable[[AzureBlobStorageCredentials], AzureBlobStorageCredentials]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "model_copy": lambda block: block.model_copy(),
+    "deep-model_copy": lambda block: block.model_copy(deep=True),
+    "pickle": lambda block: pickle.loads(pickle.dumps(block)),
+}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_block_closes_the_clients_of_its_own(azurite: Azurite, azure_container: str, copied: Any) -> None:
+    async def use() -> None:
+        block = _with_connection_string(azurite)
+        kept = block.get_container_client(azure_container)
+        assert [blob async for blob in kept.list_blobs()] == []
+        async with copied(block) as other:
+            client = other.get_container_client(azure_container)
+            assert [blob async for blob in client.list_blobs()] == []
+        with pytest.raises(ValueError, match=r"(?i)transport|closed"):
+            [blob async for blob in client.list_blobs()]
+        assert [blob async for blob in kept.list_blobs()] == []
+        await block.aclose()
+        with pytest.raises(ValueError, match=r"(?i)transport|closed"):
+            [blob async for blob in kept.list_blobs()]
+
+    asyncio.run(use())
 
 
 def test_a_kept_async_client_is_closed_with_its_event_loop(
