@@ -21,12 +21,15 @@ from ._identity import async_token_credential, fingerprint, plain_credential, to
 from ._sdk_logs import guard_sdk_logs
 from ._stand_ins import client_class, stand_in
 from ._storage_account import StorageAccount, storage_account
+from ._transports import shared_transport
 
 if TYPE_CHECKING:
     from .credentials import AzureBlobStorageCredentials, AzureCosmosDbCredentials, AzureIdentityFields
 
 TIMEOUT_SECONDS = (10.0, 60.0)
 """For connecting, and for each wait for data."""
+# What the SDK of Blob Storage reads at a time, where it makes the transport itself.
+_STORAGE_BLOCK_BYTES = 256 * 1024
 _MAX_CLIENTS = 128
 _DISTRIBUTION = "prefect-azure"
 
@@ -83,7 +86,11 @@ def blob_service(block: AzureBlobStorageCredentials, **options: Any) -> Any:
         module = require_extra("azure.storage.blob", distribution=_DISTRIBUTION, extra="blob-storage")
         account = storage_account(block)
         return module.BlobServiceClient(
-            account_url=account.blob_url, credential=_storage_credential(block, account), **_common(), **options
+            account_url=account.blob_url,
+            credential=_storage_credential(block, account),
+            transport=shared_transport(**_common(), connection_data_block_size=_STORAGE_BLOCK_BYTES),
+            **_common(),
+            **options,
         )
 
     return _keep(block, "blob", build, options)
@@ -246,6 +253,7 @@ def secret_client(block: AzureIdentityFields, vault_url: str) -> Any:
             credential=token_credential(block),
             # A vault at an address of our own names Azure's public one as the audience of tokens.
             verify_challenge_resource=endpoint is None,
+            transport=shared_transport(**_common()),
             **_common(),
         )
 
@@ -345,6 +353,7 @@ def _management(client: Any, block: AzureIdentityFields, subscription_id: str) -
     endpoint = endpoint_for(block.endpoints, "arm") or Endpoint(cloud.arm)
     credential = token_credential(block)
     options: dict[str, Any] = {**_common(), "credential_scopes": [cloud.arm_scope]}
+    options["transport"] = shared_transport(**_common())
     if not endpoint.is_encrypted:
         options["authentication_policy"] = _loopback_policy(credential, cloud.arm_scope)
     return client(credential=credential, subscription_id=subscription_id, base_url=endpoint.url, **options)

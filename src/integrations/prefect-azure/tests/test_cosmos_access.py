@@ -81,6 +81,15 @@ def test_equal_blocks_share_a_client_and_others_do_not(account: Cosmos) -> None:
     assert AzureCosmosDbCredentials(connection_string=text).get_client() is not clients[0]  # pyright: ignore[reportArgumentType]
 
 
+def test_a_client_that_one_closes_serves_the_others(account: Cosmos) -> None:
+    credentials = credentials_for(account)
+    for _ in range(2):
+        with credentials.get_client() as client:
+            container = client.get_database_client("shop").get_container_client("parcels")
+            assert container.read_item("p4", "pt")["weight"] == 4
+    assert _read(credentials)["weight"] == 4
+
+
 def test_a_wrong_key_is_refused_and_not_said(account: Cosmos, canary: str, no_canary_leaks: Any) -> None:
     import base64
 

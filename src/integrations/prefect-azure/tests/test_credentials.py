@@ -421,6 +421,32 @@ def test_a_copy_of_a_block_closes_the_clients_of_its_own(azurite: Azurite, azure
     asyncio.run(use())
 
 
+SHARED: dict[str, Callable[[], Any]] = {
+    "container-instance": lambda: AzureContainerInstanceCredentials(**PRINCIPAL).get_container_client("sub"),  # pyright: ignore[reportArgumentType]
+    "resource": lambda: AzureContainerInstanceCredentials(**PRINCIPAL).get_resource_client("sub"),  # pyright: ignore[reportArgumentType]
+    "container-apps": lambda: AzureContainerInstanceCredentials(**PRINCIPAL).get_container_apps_client("sub"),  # pyright: ignore[reportArgumentType]
+    "key-vault": lambda: AzureCredentials(**PRINCIPAL).get_secret_client("vault"),  # pyright: ignore[reportArgumentType]
+    "blob": lambda: AzureBlobStorageCredentials(account_url=URL, **PRINCIPAL).get_sync_client(),  # pyright: ignore[reportArgumentType]
+}
+
+
+@pytest.mark.parametrize("get", SHARED.values(), ids=SHARED)
+def test_a_client_that_one_closes_is_open_for_the_others(get: Callable[[], Any]) -> None:
+    others = get()
+    with get() as mine:
+        assert mine is others
+    mine.close()
+    for again in (others, get()):
+        with again:  # the SDK refuses to open a connection that was closed
+            pass
+
+
+def test_a_client_of_an_account_that_one_closes_serves_the_others(azurite: Azurite, azure_container: str) -> None:
+    for _ in range(2):
+        with _with_connection_string(azurite).get_sync_client() as client:
+            assert list(client.get_container_client(azure_container).list_blobs()) == []
+
+
 def test_a_kept_async_client_is_closed_with_its_event_loop(
     azurite: Azurite, azure_container: str, caplog: pytest.LogCaptureFixture
 ) -> None:

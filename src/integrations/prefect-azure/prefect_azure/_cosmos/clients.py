@@ -10,6 +10,7 @@ from prefect_integration_kit.extras import require_extra
 
 from .._identity import describe, secrets_of, token_credential
 from .._repeating import repeated
+from .._transports import shared_transport
 from ..errors import AzureCredentialsError, azure_errors
 from .connection import Account, parse_account_url, parse_connection_string
 
@@ -40,12 +41,12 @@ def open_client(block: AzureCosmosDbCredentials) -> CosmosClient:
         credential = token_credential(block)
     # Behind an address of one's own (a private link, a proxy, an emulator), the public addresses of the regions that
     # the account tells of are not to be used.
-    options = {"enable_endpoint_discovery": False} if address != account.endpoint else {}
+    options: dict[str, Any] = {"enable_endpoint_discovery": False} if address != account.endpoint else {}
     context = failure_context(block)
 
     def connect() -> Any:
         with azure_errors(f"Cosmos DB account '{account.name}'", **context):
-            return sdk.CosmosClient(address, credential, **options)
+            return sdk.CosmosClient(address, credential, transport=shared_transport(), **options)
 
     return repeated(connect)
 
