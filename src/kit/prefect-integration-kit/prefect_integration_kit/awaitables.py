@@ -6,8 +6,10 @@ what the call gives to `asyncio.run` there: it has to be something that can be a
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar, NoReturn, cast
+
+from yaml.representer import Representer, SafeRepresenter
 
 
 class Awaitable:
@@ -45,39 +47,63 @@ class AwaitableDict(Awaitable, dict[str, Any]):
         return dict, (dict(self),)
 
 
-class AwaitableTuple(Awaitable, tuple[Any, ...]):
-    """A tuple that `await` and `asyncio.run` give back. Pickled, it is a plain one."""
+class _Builtin(Awaitable):
+    """A value of one of Python's own types. Awaited, run, copied, pickled or written as YAML, it is a plain one."""
+
+    _plain: ClassVar[type[Any]]
+
+    def __init_subclass__(cls, *, plain: type[Any]) -> None:
+        cls._plain = plain
+        # By its name Prefect's JSON knows a class, and some drivers of databases, as Snowflake's, how to bind a value.
+        cls.__module__, cls.__name__, cls.__qualname__ = plain.__module__, plain.__name__, plain.__qualname__
+
+    def _value(self) -> Any:
+        return _followed(self, self._plain(self))
 
     def __hash__(self) -> int:
         try:
-            return super().__hash__()
-        except TypeError:  # for `asyncio.gather`, as above
+            hash_plainly: Any = self._plain.__hash__
+            return hash_plainly(self)
+        except TypeError:  # a list, for `asyncio.gather`, as above
             return id(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, (tuple(self),)
+        return self._plain, (self._plain(self),)
 
 
-class AwaitableStr(Awaitable, str):
-    """A text that `await` and `asyncio.run` make a plain one, and so does pickling."""
-
-    __slots__ = ()
-
-    def _value(self) -> str:
-        return str(self)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return str, (str(self),)
+class AwaitableTuple(_Builtin, tuple[Any, ...], plain=tuple):
+    """A tuple that `await` and `asyncio.run` make a plain one."""
 
 
-class AwaitableBytes(Awaitable, bytes):
-    """Bytes that `await` and `asyncio.run` make plain ones, and so does pickling."""
+class AwaitableList(_Builtin, list[Any], plain=list):
+    """A list that `await` and `asyncio.run` make a plain one."""
 
-    def _value(self) -> bytes:
-        return bytes(self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return bytes, (bytes(self),)
+class AwaitableSet(_Builtin, set[Any], plain=set):
+    """A set that `await` and `asyncio.run` make a plain one."""
+
+    def __repr__(self) -> str:
+        return repr(set(self))  # which names the class otherwise
+
+
+class AwaitableStr(_Builtin, str, plain=str):
+    """A text that `await` and `asyncio.run` make a plain one."""
+
+
+class AwaitableBytes(_Builtin, bytes, plain=bytes):
+    """Bytes that `await` and `asyncio.run` make plain ones."""
+
+
+class AwaitableInt(_Builtin, int, plain=int):
+    """A whole number that `await` and `asyncio.run` make a plain one."""
+
+
+class AwaitableFloat(_Builtin, float, plain=float):
+    """A number that `await` and `asyncio.run` make a plain one."""
+
+
+class _Answer(_Builtin, dict[Any, Any], plain=dict):
+    """A dictionary that `await` and `asyncio.run` make a plain one."""
 
 
 class AwaitableNone(Awaitable):
@@ -89,10 +115,50 @@ class AwaitableNone(Awaitable):
     def __bool__(self) -> bool:
         return False
 
+    def __repr__(self) -> str:
+        return "None"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+_KINDS: dict[type[Any], Callable[[Any], Any]] = {
+    dict: _Answer,
+    tuple: AwaitableTuple,
+    list: AwaitableList,
+    set: AwaitableSet,
+    str: AwaitableStr,
+    bytes: AwaitableBytes,
+    int: AwaitableInt,
+    float: AwaitableFloat,
+}
+
 
 def awaitable(result: Any) -> Any:
-    """Make dictionaries and tuples such that they may be awaited; leave anything else as it is."""
-    kind = cast("type[Any]", type(result))
-    if kind is dict:
-        return AwaitableDict(cast("dict[str, Any]", result))
-    return AwaitableTuple(cast("tuple[Any, ...]", result)) if kind is tuple else result
+    """Make a value of one of Python's own types such that it may be awaited.
+
+    `None`, `True` and `False`, of which there is one each, and objects of other classes stay as they are.
+    """
+    kind = _KINDS.get(cast("type[Any]", type(result)))
+    return result if kind is None else _followed(result, kind(result))
+
+
+def _followed(first: Any, second: Any) -> Any:
+    """Let one object follow another one of the same value: by identity Prefect knows which task gave an argument."""
+    from prefect.context import FlowRunContext
+    from prefect.utilities.engine import get_state_for_result, link_state_to_result
+
+    context = FlowRunContext.get()
+    if context is not None and (known := get_state_for_result(first)) is not None:
+        # The first one ends now, and another object may be at its address next.
+        context.run_results.pop(id(first), None)
+        link_state_to_result(known[0], second, known[1])
+    return second
+
+
+def _represent(dumper: Any, value: _Builtin) -> Any:
+    return dumper.represent_data(value.__reduce__()[0](value))
+
+
+for _representer in (SafeRepresenter, Representer):
+    _representer.add_multi_representer(_Builtin, _represent)

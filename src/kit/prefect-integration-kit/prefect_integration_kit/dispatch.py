@@ -24,6 +24,7 @@ from prefect._internal.compatibility.async_dispatch import async_dispatch as _pr
 from prefect._internal.compatibility.async_dispatch import is_in_async_context
 from prefect.utilities.asyncutils import run_coro_as_sync, run_sync_in_worker_thread
 
+from prefect_integration_kit.awaitables import AwaitableNone, awaitable
 from prefect_integration_kit.brakes import Brake
 
 __all__ = [
@@ -164,8 +165,17 @@ class Task(prefect.Task[P, R], Generic[P, R]):
         """Run the face that fits the caller; `_sync=True` or `_sync=False` overrides the choice."""
         wants_sync: bool | None = kwargs.pop("_sync", None)
         takes_other = self._takes_other() if wants_sync is None else wants_sync == self.isasync
-        call: Callable[..., Any] = self._sibling() if takes_other else super().__call__
-        return call(*args, **kwargs)
+        if not takes_other:
+            call: Callable[..., Any] = super().__call__
+            return call(*args, **kwargs)
+        result: Any = self._sibling()(*args, **kwargs)
+        return self._once_more(result) if self.isasync and wants_sync is None else result
+
+    def _once_more(self, result: Any) -> Any:
+        """Let a sync run hand the result to `asyncio.run`, as it does where the call makes a coroutine."""
+        if result is None and self.fn.__annotations__.get("return", self) in (None, "None"):
+            return AwaitableNone()  # which nobody reads: the task never gives anything
+        return awaitable(result)
 
     def _sibling(self) -> prefect.Task[..., Any]:
         """Build the task of the other face with this one's options."""
@@ -230,7 +240,9 @@ def async_task(
 def async_task(sync_impl: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Task[..., Any]]:
     """Make an async task that the body of a sync flow or sync task may call without `await`.
 
-    Outside of a run the call always returns a coroutine, so that `asyncio.run(task(...))` keeps working.
+    Outside of a run the call always returns a coroutine, so that `asyncio.run(task(...))` keeps working. In sync runs
+    it works, too, if the result is one of Python's own types: `awaitables` lets it be awaited once more.
+    `None` stays itself, unless the task is annotated to return nothing else; so do `True`, `False` and other objects.
 
     Args:
         sync_impl: The body for sync runs; by default the coroutine is run to its end.

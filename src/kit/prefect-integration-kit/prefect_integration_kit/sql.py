@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import hashlib
+import operator
 import pickle
 import threading
 import uuid
@@ -21,7 +22,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from prefect_integration_kit.dispatch import run_stoppable
 from prefect_integration_kit.garbage import many_objects
 
-__all__ = ["Cursors", "FetchStopped", "Rows", "Statement", "positive_size"]
+__all__ = ["Cursors", "FetchStopped", "Rows", "Statement", "positive_size", "whole_number"]
 
 RowT = TypeVar("RowT")
 RowT_co = TypeVar("RowT_co", covariant=True)
@@ -127,11 +128,24 @@ def positive_size(size: int | None, default: int, name: str = "size") -> int:
     """
     if size is None or size == 0:
         return default
-    if isinstance(size, bool) or not isinstance(size, int):  # pyright: ignore[reportUnnecessaryIsInstance] - users err
+    rows = whole_number(size)
+    if rows is None:
         raise TypeError(f"{name} is {size!r}; it must be a whole number of rows.")
-    if size < 0:
+    if rows < 0:
         raise ValueError(f"{name} is {size}; it must be at least 1, or 0 for the block's fetch_size ({default}).")
-    return size
+    return rows
+
+
+def whole_number(value: Any) -> int | None:
+    """Give a whole number as an `int`, also one of numpy or pandas; `None` for anything else, and for a boolean.
+
+    Args:
+        value: What a caller gave as a number.
+    """
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 _LOOK_SECONDS = 0.05

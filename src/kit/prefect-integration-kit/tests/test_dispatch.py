@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy as copier
 import inspect
 import threading
 import time
@@ -12,6 +13,7 @@ import cloudpickle
 import pytest
 from prefect import Task as PrefectTask
 from prefect import flow, task
+from prefect.context import get_run_context
 
 from prefect_integration_kit.dispatch import (
     Task,
@@ -337,6 +339,83 @@ def test_an_async_task_obeys_the_caller():
 
     assert outer() == ("sync a", "async b")
     assert send("c", _sync=True) == "sync c"
+
+
+@async_task()
+async def give(value: Any) -> Any:
+    """Give a value."""
+    return value
+
+
+@async_task()
+async def tell(seen: list[str]) -> None:
+    """Give nothing, ever."""
+    seen.append("told")
+
+
+@pytest.mark.parametrize("value", ["text", b"bytes", {"a": 1}, [1], (1,), {1}, 7, 2.5], ids=repr)
+def test_a_sync_flow_may_run_the_result_of_an_async_task(value: Any):
+    @flow
+    def outer() -> list[Any]:
+        found = asyncio.run(give(value)), asyncio.run(give.with_options(name="x")(value)), give(value, _sync=True)
+        assert [type(each) for each in found] == [type(value)] * 3
+        return [*found, give(value), task(lambda: asyncio.run(give(value)))()]
+
+    assert outer() == [value] * 5
+
+
+@pytest.mark.parametrize("value", [None, True, Box()], ids=["none", "true", "object"])
+def test_what_cannot_be_awaited_is_given_as_it_is(value: Any):
+    @flow
+    def outer() -> Any:
+        return give(value) is value
+
+    assert outer()
+
+
+def test_a_sync_flow_may_run_an_async_task_that_gives_nothing():
+    seen: list[str] = []
+
+    @flow
+    def outer() -> Any:
+        assert asyncio.run(tell(seen)) is None  # type: ignore[func-returns-value]
+        assert not tell(seen)  # type: ignore[func-returns-value]
+        return tell(seen)  # type: ignore[func-returns-value]
+
+    assert outer() is None
+    assert len(seen) == 3
+
+
+def test_a_sync_flow_may_gather_results_of_async_tasks():
+    async def gathered(*results: Any) -> list[Any]:
+        return await asyncio.gather(*results)
+
+    @flow
+    def outer() -> list[Any]:
+        return asyncio.run(gathered(*[give(number) for number in range(3)], tell([])))
+
+    assert outer() == [0, 1, 2, None]
+
+
+@pytest.mark.parametrize("value", ["text", [1], {1: 2}], ids=repr)
+def test_prefect_knows_which_task_gave_a_result(value: Any):
+    makers: list[Any] = []
+
+    @async_task()
+    async def make() -> Any:
+        makers.append(get_run_context().task_run.id)  # type: ignore[union-attr]
+        return copier.copy(value)
+
+    @task
+    def use(found: Any) -> Any:
+        return [each.id for each in get_run_context().task_run.task_inputs["found"]]  # type: ignore[union-attr]
+
+    @flow
+    def outer() -> list[Any]:
+        called, run = make(), asyncio.run(make())
+        return [use(called), use(run)]
+
+    assert outer() == [[maker] for maker in makers]
 
 
 async def test_aio_of_an_async_task_is_its_function():

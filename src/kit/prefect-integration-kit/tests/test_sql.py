@@ -250,15 +250,37 @@ async def test_a_statement_that_nobody_waits_for_is_told_to_stop():
     assert told.is_set() or len(cursors) == 0
 
 
-@pytest.mark.parametrize(("size", "expected"), [(None, 7), (0, 7), (3, 3)])
-def test_the_size_of_a_fetch(size: int | None, expected: int):
+class Count:
+    """A whole number of another kind, as numpy and pandas have them."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, 7), (0, 7), (3, 3), (Count(3), 3), (Count(0), 7)])
+def test_the_size_of_a_fetch(size: Any, expected: int):
     assert positive_size(size, 7) == expected
+    assert type(positive_size(size, 7)) is int
 
 
 @pytest.mark.parametrize(
     ("size", "error", "said"),
-    [(-1, ValueError, "size is -1"), ("3", TypeError, "size is '3'"), (True, TypeError, "size is True")],
-    ids=["negative", "text", "boolean"],
+    [
+        (-1, ValueError, "size is -1"),
+        (Count(-1), ValueError, "it must be at least 1"),
+        ("3", TypeError, "size is '3'"),
+        (True, TypeError, "size is True"),
+        (3.0, TypeError, "size is 3.0"),
+    ],
+    ids=["negative", "negative of another kind", "text", "boolean", "float"],
 )
 def test_a_bad_size_is_refused(size: Any, error: type[Exception], said: str):
     with pytest.raises(error, match=said):
