@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -97,7 +98,7 @@ def bigquery_client(block: GcpCredentials, project: str | None = None, location:
 def bigquery_storage_client(block: GcpCredentials) -> Any:
     """The kept client of BigQuery's Storage Read API."""
 
-    def build(close: Callable[[Any], None]) -> Any:
+    def build(close: Callable[[], bool]) -> Any:
         from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
         home = BigQueryReadClient.__module__
@@ -116,7 +117,7 @@ def secret_manager_client(block: GcpCredentials) -> Any:
         "google.cloud.secretmanager",
     )
 
-    def build(close: Callable[[Any], None]) -> Any:
+    def build(close: Callable[[], bool]) -> Any:
         return _grpc_client(cls, block, "secretmanager", {}, home=_stand_ins.SECRET_MANAGER, close=close)
 
     return _kept_grpc(_clients, (fingerprint(block), "secretmanager", Only(cls)), build)
@@ -131,7 +132,7 @@ def job_service_client(block: GcpCredentials, client_options: Any = None) -> Any
     """
     options, cls = options_mapping(client_options), _job_service_class("JobServiceClient", _stand_ins.JOB_SERVICE)
 
-    def build(close: Callable[[Any], None]) -> Any:
+    def build(close: Callable[[], bool]) -> Any:
         return _grpc_client(cls, block, "aiplatform", options, home=_stand_ins.JOB_SERVICE, close=close)
 
     return _kept_grpc(_clients, (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
@@ -147,13 +148,13 @@ def job_service_async_client(block: GcpCredentials, client_options: Any = None) 
     options, home = options_mapping(client_options), _stand_ins.JOB_SERVICE_ASYNC
     cls = _job_service_class("JobServiceAsyncClient", home)
 
-    def build(close: Callable[[Any], None]) -> Any:
+    def build(close: Callable[[], bool]) -> Any:
         return _grpc_client(cls, block, "aiplatform", options, home=home, close=close, is_async=True)
 
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return build(lambda _: None)
+        return build(lambda: True)
     kept = _clients_of_loops.setdefault(loop, SharedValues(_MAX_CLIENTS))
     return _kept_grpc(kept, (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
 
@@ -171,9 +172,40 @@ def _job_service_class(name: str, home: str) -> Any:
     )
 
 
-def _kept_grpc(kept: SharedValues[Any], key: Hashable, build: Callable[[Callable[[Any], None]], Any]) -> Any:
-    """Keep a client until somebody closes it: a closed channel cannot be opened again."""
-    return kept.get(key, lambda: build(lambda client: kept.forget(key, client)))
+class _Held:
+    """A client of gRPC that is kept until somebody closes it: a closed channel cannot be opened again.
+
+    Where others have the client, too, their calls go on: then the channel ends when nobody has it any more.
+    """
+
+    def __init__(self, build: Callable[[Callable[[], bool]], Any], forget: Callable[[_Held], None]) -> None:
+        self._turn = threading.Lock()
+        self._takers = 0
+        self._is_given_back = False
+        self._forget = forget
+        self.client = build(self._give_back)
+
+    def take(self) -> bool:
+        """Have it; `False` if somebody has closed it meanwhile."""
+        with self._turn:
+            self._takers += 1
+            return not self._is_given_back
+
+    def _give_back(self) -> bool:
+        """Keep it no longer, and say whether it is to be closed."""
+        self._forget(self)
+        with self._turn:
+            self._is_given_back = True
+            return self._takers <= 1
+
+
+def _kept_grpc(kept: SharedValues[Any], key: Hashable, build: Callable[[Callable[[], bool]], Any]) -> Any:
+    def hold() -> _Held:
+        return _Held(build, lambda held: kept.forget(key, held))
+
+    while not (held := cast("_Held", kept.get(key, hold))).take():
+        kept.forget(key, held)
+    return held.client
 
 
 def options_mapping(client_options: Any) -> dict[str, Any]:
@@ -251,7 +283,7 @@ def _grpc_client(
     options: Mapping[str, Any],
     *,
     home: str,
-    close: Callable[[Any], None],
+    close: Callable[[], bool],
     is_async: bool = False,
 ) -> Any:
     endpoint = endpoint_for(block.api_endpoints, service)
@@ -294,12 +326,17 @@ def _plain_transport(client: Any, endpoint: Endpoint, *, is_async: bool) -> Any:
     return kind(channel=channel, credentials=AnonymousCredentials())
 
 
-def _watch_close(client: Any, close: Callable[[Any], None], *, is_async: bool) -> None:
+def _watch_close(client: Any, close: Callable[[], bool], *, is_async: bool) -> None:
     transport = client.transport
     original = transport.close
 
     def closing() -> Any:
-        close(client)
-        return original()
+        if close():
+            return original()
+        return _nothing() if is_async else None
 
     transport.close = closing
+
+
+async def _nothing() -> None:
+    """Close nothing."""

@@ -416,6 +416,21 @@ async def test_the_sdk_does_not_log_values_while_it_is_debugged(secret: GcpSecre
     assert not [text for text in heard if canary in text or base64.b64encode(canary.encode()).decode() in text]
 
 
+# Clients
+
+
+def test_a_client_that_one_closes_serves_the_others(gcp_credentials: GcpCredentials) -> None:
+    parent = f"projects/{PROJECT}"
+    others = gcp_credentials.get_secret_manager_client()
+    with gcp_credentials.get_secret_manager_client() as mine:
+        assert mine is others
+    assert list(others.list_secrets(parent=parent)) == []
+    with gcp_credentials.get_secret_manager_client() as alone:
+        assert list(alone.list_secrets(parent=parent)) == []
+    with pytest.raises(ValueError, match="closed channel"):
+        alone.list_secrets(parent=parent)
+
+
 # The tasks
 
 

@@ -140,3 +140,17 @@ async def test_a_jobs_end_knows_the_run_that_names_it_by_project_id_or_number(
     assert seen is not None
     assert seen.ended is not None
     assert seen.ended.is_named_by(pid.format(number=name.rpartition("/")[2])) is is_named
+
+
+async def test_an_async_client_that_one_closes_serves_the_others(
+    empty_google_grpc: GoogleGrpc, vertex: VertexJobs
+) -> None:
+    account = Account(empty_google_grpc)
+    name = await account.start()
+    others = account.credentials.get_job_service_async_client()
+    async with account.credentials.get_job_service_async_client() as mine:
+        assert mine is others
+    pages = await others.list_custom_jobs(parent=f"projects/{PROJECT}/locations/{REGION}")
+    assert [job.name async for job in pages] == [name]
+    async with account.credentials.get_job_service_async_client() as alone:
+        assert alone is not others
