@@ -155,8 +155,15 @@ def job_service_async_client(block: GcpCredentials, client_options: Any = None) 
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return build(lambda: True)
-    kept = _clients_of_loops.setdefault(loop, SharedValues(_MAX_CLIENTS))
-    return _kept_grpc(kept, (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
+    return _kept_grpc(_kept_of_loop(loop), (fingerprint(block), "aiplatform", _key(options), Only(cls)), build)
+
+
+def _kept_of_loop(loop: asyncio.AbstractEventLoop) -> SharedValues[Any]:
+    for reference in _clients_of_loops.keyrefs():
+        other = reference()
+        if other is not None and other.is_closed():  # a channel has its loop, so that neither would ever be dropped
+            _clients_of_loops.pop(other, None)
+    return _clients_of_loops.setdefault(loop, SharedValues(_MAX_CLIENTS))
 
 
 def _job_service_class(name: str, home: str) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import logging
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -405,8 +408,6 @@ def test_a_service_that_is_not_known_is_refused_by_name(service_account):
 
 
 async def test_the_async_client_belongs_to_its_event_loop(service_account):
-    import asyncio
-
     credentials = GcpCredentials(service_account_info=service_account)
     mine = credentials.get_job_service_async_client()
     assert credentials.get_job_service_async_client() is mine
@@ -422,6 +423,18 @@ def test_a_client_that_was_closed_is_not_handed_out_again(service_account):
     with credentials.get_secret_manager_client() as first:
         pass
     assert credentials.get_secret_manager_client() is not first
+
+
+def test_an_async_client_is_dropped_when_its_event_loop_has_ended(service_account):
+    credentials = GcpCredentials(service_account_info=service_account)
+
+    async def get() -> weakref.ref[Any]:
+        return weakref.ref(credentials.get_job_service_async_client())
+
+    first = asyncio.run(get())
+    assert asyncio.run(get())() is not None  # kept, and looks after those before it
+    gc.collect()
+    assert first() is None
 
 
 @pytest.mark.parametrize("form", ["mapping", "object"])
