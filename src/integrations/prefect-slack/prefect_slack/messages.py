@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
-from prefect_integration_kit.dispatch import sync_task
-from prefect_slack._faces import published_task
+from prefect_integration_kit.dispatch import async_task, sync_task
 from prefect_slack._posting import LongText, ShortText, post_ephemeral, post_message
 from prefect_slack._waits import in_thread
 from prefect_slack._webhook import post_text
@@ -108,7 +107,7 @@ async def asend_chat_message(
     )
 
 
-@published_task(_send_chat_message)
+@async_task(_send_chat_message)
 async def send_chat_message(
     channel: str,
     slack_credentials: SlackCredentials,
@@ -222,7 +221,7 @@ async def asend_incoming_webhook_message(
     await in_thread(lambda: _send_incoming_webhook_message(slack_webhook, text, attachments, slack_blocks, **options))
 
 
-@published_task(_send_incoming_webhook_message)
+@async_task(_send_incoming_webhook_message)
 async def send_incoming_webhook_message(
     slack_webhook: SlackWebhook,
     text: str | None = None,
