@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from email.mime.multipart import MIMEMultipart
+from typing import Any
 
 from prefect_email.attachments import AttachmentSource
 from prefect_email.connection import EmailConnection, SentEmail
 from prefect_email.credentials import EmailServerCredentials
 from prefect_email.errors import EmailBatchError, EmailError, InvalidEmail
 from prefect_email.mime import Email, EmailDraft, Importance
+from prefect_integration_kit.awaitables import Awaitable
 from prefect_integration_kit.dispatch import async_task, run_sync_in_worker_thread
 from prefect_integration_kit.logs import run_logger
+
+
+class _AwaitableMessage(Awaitable, MIMEMultipart):
+    """A message that `await` and `asyncio.run` give back. Copied or pickled, it is a plain one."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MIMEMultipart, (), self.__dict__
 
 
 def _send_message(
@@ -53,7 +63,14 @@ def _send_message(
     return mail.message
 
 
-@async_task(_send_message)
+@functools.wraps(_send_message)
+def _send_in_sync_run(*args: Any, **kwargs: Any) -> MIMEMultipart:
+    message = _send_message(*args, **kwargs)
+    message.__class__ = _AwaitableMessage
+    return message
+
+
+@async_task(_send_in_sync_run)
 async def email_send_message(
     subject: str,
     msg: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import pickle
 from collections.abc import Callable
@@ -53,6 +54,25 @@ def test_a_sync_flow_calls_it_as_it_stands(prefect_harness: None, tls: SMTPBacke
     assert arrived.message["From"] == USERNAME
     assert arrived.message["Message-ID"] == message["Message-ID"]
     assert arrived.message.get_payload()[0].get_content() == "<b>x</b>"
+
+
+def test_a_program_written_for_a_coroutine_may_run_the_result(
+    prefect_harness: None, tls: SMTPBackend, credentials_for: Maker
+) -> None:
+    fields: dict[str, Any] = mail(email_server_credentials=credentials_for(tls))
+
+    @flow
+    def report() -> Any:
+        called, run = email_send_message(**fields), asyncio.run(email_send_message(**fields))
+        assert isinstance(called, MIMEMultipart)
+        for again in (pickle.loads(pickle.dumps(called)), copy.deepcopy(called)):
+            assert type(again) is MIMEMultipart
+            assert again.as_bytes() == called.as_bytes()
+        many = asyncio.run(email_send_many([mail()], fields["email_server_credentials"]))
+        return [called["Message-ID"], run["Message-ID"], many[0].message_id]
+
+    sent = report()
+    assert [arrived["Message-ID"] for arrived in tls.mailbox.messages] == sent
 
 
 async def test_an_async_flow_awaits_it(prefect_harness: None, starttls: SMTPBackend, credentials_for: Maker) -> None:
