@@ -92,6 +92,15 @@ def test_the_result_is_the_last_line_or_all_lines(kind: str) -> None:
     ) == ["two", "", ["one", "two"], [], "one word"]
 
 
+def test_programs_written_for_a_coroutine_may_run_the_result_in_a_sync_flow() -> None:
+    @flow
+    def example() -> list[Any]:
+        found = [asyncio.run(shell_run_command("echo one; echo two", return_all=all_)) for all_ in (False, True)]
+        return [*found, asyncio.run(run_args(["echo", "three"])), [type(each) for each in found]]
+
+    assert example() == ["two", ["one", "two"], "three", [str, list]]
+
+
 @pytest.mark.parametrize("kind", KINDS[:2])
 def test_each_published_parameter_works_by_position(kind: str, tmp_path: Path) -> None:
     command = "say $WHO; echo ${0##*.}; pwd"
