@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import subprocess
 import sys
@@ -317,6 +318,19 @@ def test_a_sync_flow_calls_tasks_without_await(prefect_harness: None, database: 
         return redis_get(database, "value")
 
     assert run() == 7
+
+
+def test_programs_written_for_coroutines_may_run_the_results_in_a_sync_flow(
+    prefect_harness: None, database: RedisDatabase
+) -> None:
+    @flow
+    def run() -> Any:
+        first = asyncio.run(redis_set(database, "value", {"a": 7}))
+        second = asyncio.run(redis_set_binary(database, "bytes", b"\0"))
+        found = [asyncio.run(redis_get(database, "value")), asyncio.run(redis_get_binary(database, "bytes"))]
+        return first, second, found, [type(each) for each in found], asyncio.run(redis_execute(database, "DBSIZE"))
+
+    assert run() == (None, None, [{"a": 7}, b"\0"], [dict, bytes], 2)
 
 
 async def test_wrong_arguments_of_tasks_are_told(prefect_harness: None, database: RedisDatabase) -> None:
