@@ -15,6 +15,7 @@ from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
 from prefect_integration_kit.garbage import many_objects
 from prefect_integration_kit.sdk_errors import combined
+from prefect_integration_kit.sql import whole_number
 
 from .errors import DatabaseArgumentInvalid, DatabaseStatementFailed
 
@@ -72,9 +73,10 @@ def positive(value: Any, name: str) -> int:
     Raises:
         DatabaseArgumentInvalid: If it is no positive whole number.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    rows = whole_number(value)
+    if rows is None or rows < 1:
         raise DatabaseArgumentInvalid(f"{name} is {value!r}; it must be a whole number of rows, at least 1.")
-    return value
+    return rows
 
 
 def checked(operation: Any, parameters: Any) -> None:

@@ -132,6 +132,18 @@ async def test_a_result_is_streamed_in_threads(connector, table):
     assert connector._database.in_use() == 0
 
 
+def test_numbers_of_a_data_frame_say_how_many_rows(sqlite, table):
+    create(sqlite, table)
+    count_of_rows = pd.Series([10])[0]
+    assert not isinstance(count_of_rows, int)
+    rows = [{"id": n, "name": "x"} for n in range(25)]
+    assert sqlite.insert_many(table, rows, chunk_size=count_of_rows) == 25
+    query = f"SELECT id FROM {table} ORDER BY id"
+    assert len(sqlite.fetch_many(query, size=count_of_rows)) == 10
+    assert len(sqlite.fetch_many(query, size=10, yield_per=count_of_rows)) == 10
+    assert [len(rows) for rows in sqlite.stream(query, chunk_size=count_of_rows)] == [10, 10, 5]
+
+
 def test_a_stream_is_a_cursor_of_the_server(psycopg2):
     names = []
     event.listen(psycopg2.get_engine(), "before_cursor_execute", lambda _1, cursor, *_2: names.append(cursor.name))
