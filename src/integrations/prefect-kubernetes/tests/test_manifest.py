@@ -108,6 +108,23 @@ def test_what_places_a_pod_is_rendered_when_it_is_set() -> None:
     assert template["annotations"] == {"sidecar.istio.io/inject": "false"}
 
 
+def test_annotations_are_those_of_job_and_pod() -> None:
+    manifest = manifest_of(
+        annotations={"a": "job", "b": "job"}, pod_annotations={"b": "pod"}, pod_watch_timeout_seconds=5
+    )
+    assert manifest["metadata"]["annotations"].items() >= {"a": "job", "b": "job"}.items()
+    assert manifest["spec"]["template"]["metadata"]["annotations"] == {"a": "job", "b": "pod"}
+
+
+def test_a_pod_keeps_the_annotations_of_its_template() -> None:
+    job = copy.deepcopy(TEMPLATE["job_configuration"])
+    job["job_manifest"]["metadata"]["annotations"] = {"c": "job"}
+    job["job_manifest"]["spec"]["template"]["metadata"] = {"annotations": {"a": "template", "d": "template"}}
+    manifest = manifest_of(job_configuration=job, annotations={"a": "job"})
+    annotations = manifest["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"a": "job", "c": "job", "d": "template"}
+
+
 def test_overrides_come_last_and_reach_everything() -> None:
     manifest = manifest_of(
         image="mine:1",

@@ -72,7 +72,7 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
         description="Environment variables of the container: a mapping, or a list of entries as a container has them. "
         "`null` in a mapping takes a variable of the worker's own settings away.",
     )
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the job.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the job and its pods.")
     namespace: str = Field(default="default", description="The namespace that the job is created in.")
     job_manifest: dict[str, Any] = Field(
         json_schema_extra={"template": _JOB_MANIFEST}, description="The manifest of the job."
@@ -95,7 +95,9 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
     priority_class_name: str | None = Field(default=None, description="Priority class of the pod.")
     active_deadline_seconds: int | None = Field(default=None, ge=1, description="Seconds that the job may take.")
     pod_labels: dict[str, str] = Field(default_factory=dict, description="Labels of the pod besides the job's.")
-    pod_annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the pod.")
+    pod_annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of the pod besides the job's."
+    )
     pod_overrides: dict[str, Any] = Field(
         default_factory=dict, description="Parts of a pod to lay over that of the job, by strategic merge."
     )
@@ -218,7 +220,8 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
             namespace=self.namespace,
             environment=environment,
             labels=self.labels,
-            annotations={**self.annotations, **self._deadlines()},
+            annotations=self.annotations,
+            job_annotations=self._deadlines(),
             pod_labels=self.pod_labels,
             pod_annotations=self.pod_annotations,
             command=str(self.command),

@@ -112,6 +112,7 @@ def fill_in(
     environment: list[dict[str, Any]],
     labels: Mapping[str, str],
     annotations: Mapping[str, str],
+    job_annotations: Mapping[str, str],
     pod_labels: Mapping[str, str],
     pod_annotations: Mapping[str, str],
     command: str,
@@ -126,9 +127,10 @@ def fill_in(
         namespace: The namespace, where the manifest gives none.
         environment: Entries for the container that runs the flow; those of the manifest come after them.
         labels: Of the job and its pods.
-        annotations: Of the job.
+        annotations: Of the job and its pods.
+        job_annotations: Of the job besides.
         pod_labels: Of the pods besides.
-        pod_annotations: Of the pods.
+        pod_annotations: Of the pods besides.
         command: What the container runs, where the manifest gives no arguments.
         image: The image, where the manifest gives none.
         deadline_seconds: How long the job may take, where the manifest does not say.
@@ -145,17 +147,18 @@ def fill_in(
 
     own_labels, originals = legal_labels({**labels, **_mapping(metadata.get("labels"), "metadata.labels")})
     metadata["labels"] = own_labels
-    metadata["annotations"] = {
-        **originals,
-        **legal_annotations({**_mapping(metadata.get("annotations"), "metadata.annotations"), **annotations}),
-    }
+    own_annotations = legal_annotations(
+        {**_mapping(metadata.get("annotations"), "metadata.annotations"), **annotations}
+    )
+    metadata["annotations"] = {**originals, **own_annotations, **legal_annotations(job_annotations)}
     pod_metadata = spec["template"].setdefault("metadata", {})
     more_labels, _ = legal_labels(
         {**_mapping(pod_metadata.get("labels"), "spec.template.metadata.labels"), **pod_labels}
     )
     pod_metadata["labels"] = {**own_labels, **more_labels}
-    more = {**_mapping(pod_metadata.get("annotations"), "spec.template.metadata.annotations"), **pod_annotations}
-    if more:
+    of_template = _mapping(pod_metadata.get("annotations"), "spec.template.metadata.annotations")
+    # As published: service meshes and autoscalers read them from pods.
+    if more := {**of_template, **own_annotations, **pod_annotations}:
         pod_metadata["annotations"] = legal_annotations(more)
 
     metadata["namespace"] = metadata.get("namespace") or namespace

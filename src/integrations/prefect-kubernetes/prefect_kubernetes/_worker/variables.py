@@ -26,7 +26,7 @@ class KubernetesWorkerVariables(BaseVariables):
 
     model_config = ConfigDict(defer_build=True)  # every flow run imports it, and few use it
 
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the job.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the job and its pods.")
     namespace: str = Field(default="default", description="The namespace that jobs are created in.")
     image: str | None = Field(
         default=None,
@@ -116,7 +116,9 @@ class KubernetesWorkerVariables(BaseVariables):
         description="Seconds that a job may take; the same as `job_watch_timeout_seconds`, before which it comes.",
     )
     pod_labels: dict[str, str] = Field(default_factory=dict, description="Labels of the pod, besides those of the job.")
-    pod_annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the pod.")
+    pod_annotations: dict[str, str] = Field(
+        default_factory=dict, description="Annotations of the pod besides the job's."
+    )
     pod_overrides: dict[str, Any] = Field(
         default_factory=dict,
         description="Any part of a pod, as `metadata` and `spec`, laid over the one of the job by strategic merge: "
