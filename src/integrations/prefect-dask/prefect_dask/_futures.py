@@ -140,7 +140,7 @@ class PrefectDaskFuture(RemoteTaskRunFuture[R, "distributed.Future[Any]"]):
             except Exception as exc:  # noqa: BLE001 - errors of the task are in its state; these are Dask's
                 self.lose(exc)
             except BaseException as exc:
-                if type(exc).__name__ != "CancelledError" or future.status not in ("cancelled", "lost"):
+                if not _is_of_worker(exc, future.status):
                     raise
                 self.lose(exc)
             else:
@@ -172,6 +172,15 @@ class PrefectDaskFutureList(PrefectFutureList[R]):
         """
         with slot_released():
             return super().result(timeout, raise_on_failure)
+
+
+def _is_of_worker(exc: BaseException, status: str | None) -> bool:
+    """Whether something has been raised for a task run, rather than in the thread that waits for it."""
+    if type(exc).__name__ == "CancelledError":
+        return status in ("cancelled", "lost")
+    from ._worker import Stopped
+
+    return isinstance(exc, Stopped)
 
 
 def _wait(future: distributed.Future[Any], seconds: float) -> None:

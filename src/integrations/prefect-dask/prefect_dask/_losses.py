@@ -20,6 +20,8 @@ def why(exc: BaseException, scheduler: str) -> str:
             f"The Dask worker that ran it died, as did those that tried again: {_line(exc)}. Look at the workers' "
             "logs; running out of memory is the most common cause."
         )
+    if kind == "Stopped":
+        return "It was stopped, as what runs is when its flow run ends."
     if "scheduler-connection-lost" in str(exc) or "lost the connection to the scheduler" in str(exc):
         return f"The connection to the Dask scheduler at {scheduler} was lost."
     if kind in ("CancelledError", "FutureCancelledError", "FuturesCancelledError"):

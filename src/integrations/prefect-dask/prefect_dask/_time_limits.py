@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import queue
 import threading
@@ -16,6 +15,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from ._slots import slot_thread
+from ._stops import Stop
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -24,11 +24,6 @@ _WAIT_SECONDS = 0.05
 """Between two of these waits arrives what Prefect throws into the thread when the time is up."""
 
 _UNTRUE = "Timeout of %s seconds configured for this task, but the task is running in a worker thread."
-
-
-def throw(thread_id: int, error: type[BaseException]) -> None:
-    """Raise an error in another thread, at the next line of Python that it executes."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(error))
 
 
 class _Left(SystemExit):
@@ -70,6 +65,7 @@ class _Call:
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function = function
         self._requests: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._stop = Stop(_Left)
         self._error: BaseException | None = None
         self._result: Any = None
 
@@ -82,8 +78,7 @@ class _Call:
             while (request := self._next_request()) is not None:
                 request()
         except BaseException:
-            if thread.ident is not None and thread.is_alive():
-                throw(thread.ident, _Left)
+            self._stop.ask()
             raise
         if self._error is not None:
             raise self._error
@@ -98,7 +93,7 @@ class _Call:
         for state, members in states:
             vars(state).update(members)
         try:
-            with slot_thread(self._in_waiting_thread):
+            with slot_thread(self._in_waiting_thread), self._stop.let_in():
                 self._result = self._function()
         except BaseException as exc:  # noqa: BLE001 - raised in the thread that waits
             self._error = exc

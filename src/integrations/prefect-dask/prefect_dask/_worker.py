@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import cloudpickle
+from prefect.context import TaskRunContext
 from prefect.exceptions import TerminationSignal
 
 from prefect_integration_kit.task_run_environments import drain
 from prefect_integration_kit.task_run_environments import run_order as run_packed
+from prefect_integration_kit.task_run_stops import around_function
 
 from ._ledger import Ledger
 from ._slots import current_worker
-from ._time_limits import limit_task, throw
+from ._stops import Stop
+from ._time_limits import limit_task
 
 if TYPE_CHECKING:
+    from prefect import Task
+
     from prefect_integration_kit.task_run_orders import Order
 
 
@@ -46,46 +51,53 @@ def run_order(order: bytes, *received: Any) -> Any:
     ledger = None if worker is None else Ledger(worker, wanted.ledger, wanted.task_run_id)
     if ledger is not None and (outcome := ledger.read()) is not None:
         return outcome.returned()
-    with _Running(wanted.task_run_id):
-        outcome = run_packed(
-            wanted,
-            received,
-            prepare=limit_task,
-            run_async=lambda run: asyncio.run(_run_async(wanted.task_run_id, run)),
-        )
+    with _stoppable(wanted.task_run_id):
+        outcome = run_packed(wanted, received, prepare=_prepare)
     if ledger is not None:
         ledger.write(outcome, wanted.return_type)
     return outcome
 
 
-async def _run_async(task_run_id: UUID, run: Coroutine[Any, Any, Any]) -> Any:
-    current, loop = asyncio.current_task(), asyncio.get_running_loop()
-    if current is not None:
-        _running[task_run_id] = lambda: loop.call_soon_threadsafe(current.cancel)
-    return await run
+def _prepare(task: Task[..., Any]) -> None:
+    limit_task(task)
+    around_function(task, _let_in_coroutine if task.isasync else _let_in)
 
 
 # What can be stopped
 
-_running: dict[UUID, Callable[[], object]] = {}
+_running: dict[UUID, Stop] = {}
 
 
-class _Running:
-    """Makes a task run known, so that it can be stopped."""
+@contextmanager
+def _stoppable(task_run_id: UUID) -> Generator[None, None, None]:
+    """Make a task run known, so that it can be stopped."""
+    _running[task_run_id] = Stop(Stopped)
+    try:
+        yield
+    finally:
+        _running.pop(task_run_id, None)
 
-    def __init__(self, task_run_id: UUID) -> None:
-        self._task_run_id = task_run_id
 
-    def __enter__(self) -> None:
-        thread_id = threading.get_ident()
-        _running[self._task_run_id] = lambda: throw(thread_id, Stopped)
+# A task that submits itself pickles these, too, by name.
 
-    def __exit__(self, *_: object) -> None:
-        _running.pop(self._task_run_id, None)
+
+def _let_in() -> AbstractContextManager[None]:
+    stop = _stop_here()
+    return nullcontext() if stop is None else stop.let_in()
+
+
+def _let_in_coroutine() -> AbstractContextManager[None]:
+    stop = _stop_here()
+    return nullcontext() if stop is None else stop.let_in_coroutine()
+
+
+def _stop_here() -> Stop | None:
+    context = TaskRunContext.get()
+    return None if context is None else _running.get(context.task_run.id)
 
 
 def stop_runs(task_run_ids: list[UUID]) -> list[UUID]:
-    """Stop task runs of this process, at their next line of Python.
+    """Stop task runs of this process, at the next line of Python or `await` of the function of their task.
 
     Args:
         task_run_ids: Those that shall not go on; others than these may run.
@@ -93,10 +105,10 @@ def stop_runs(task_run_ids: list[UUID]) -> list[UUID]:
     Returns:
         Those that were running here.
     """
-    found = [each for each in task_run_ids if each in _running]
-    for each in found:
-        _running[each]()
-    return found
+    found = {each: stop for each in task_run_ids if (stop := _running.get(each)) is not None}
+    for each in found.values():
+        each.ask()
+    return list(found)
 
 
 async def flush(client_pid: int, timeout_seconds: float) -> None:
