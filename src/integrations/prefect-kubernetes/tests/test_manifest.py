@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import prefect
 import pytest
 from prefect.settings import PREFECT_API_KEY, temporary_settings
 from prefect.utilities.dockerutils import get_prefect_image_name
@@ -106,6 +107,27 @@ def test_what_places_a_pod_is_rendered_when_it_is_set() -> None:
     assert template["labels"]["tier"] == "batch"
     assert "tier" not in manifest["metadata"]["labels"]
     assert template["annotations"] == {"sidecar.istio.io/inject": "false"}
+
+
+def test_jobs_and_pods_have_the_common_labels_of_kubernetes() -> None:
+    manifest = manifest_of()
+    common = {
+        "app.kubernetes.io/name": "shop-flow",
+        "app.kubernetes.io/version": prefect.__version__,
+        "app.kubernetes.io/part-of": "prefect",
+        "app.kubernetes.io/managed-by": "prefect",
+    }
+    assert manifest["metadata"]["labels"].items() >= common.items()
+    assert manifest["spec"]["template"]["metadata"]["labels"].items() >= common.items()
+
+
+def test_common_labels_give_way_to_those_of_the_user() -> None:
+    job = copy.deepcopy(TEMPLATE["job_configuration"])
+    job["job_manifest"]["metadata"]["labels"] = {"app.kubernetes.io/part-of": "shop"}
+    manifest = manifest_of(job_configuration=job, labels={"app.kubernetes.io/name": "orders"})
+    labels = manifest["spec"]["template"]["metadata"]["labels"]
+    assert (labels["app.kubernetes.io/part-of"], labels["app.kubernetes.io/name"]) == ("shop", "orders")
+    assert labels["app.kubernetes.io/managed-by"] == "prefect"
 
 
 def test_annotations_are_those_of_job_and_pod() -> None:

@@ -200,6 +200,7 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
             worker_name=worker_name,
             worker_id=worker_id,
         )
+        self.labels = {**_common_labels(deployment, flow), **self.labels}
         environment = entries_of(self.env, "env")
         if isinstance(given_env, list):  # Prefect itself knows mappings only
             environment = merged(environment, given_env)
@@ -253,6 +254,22 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
         if self.pod_watch_timeout_seconds == DEFAULT_POD_WATCH_TIMEOUT_SECONDS:
             return {}  # then the observer's setting holds
         return {POD_WATCH_TIMEOUT: str(self.pod_watch_timeout_seconds)}
+
+
+def _common_labels(deployment: DeploymentResponse | None, flow: APIFlow | None) -> dict[str, str]:
+    """The labels that Kubernetes recommends.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+    """
+    from prefect import __version__
+
+    from .names import label_value
+
+    subject = deployment or flow
+    labels = {"name": subject.name if subject is not None else "", "version": __version__}
+    labels |= {"part-of": "prefect", "managed-by": "prefect"}
+    legal = {f"app.kubernetes.io/{name}": label_value(value) for name, value in labels.items()}
+    return {name: value for name, value in legal.items() if value}
 
 
 def _with_listed_environment(template: dict[str, Any], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
