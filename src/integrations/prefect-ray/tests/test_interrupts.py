@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import logging
 import signal
 import threading
 import time
@@ -126,3 +127,33 @@ def test_other_threads_are_left_alone() -> None:
     thread.start()
     thread.join(timeout=10)
     assert ended == [1]
+
+
+class Holds(logging.Handler):
+    """Is interrupted while it handles what is logged."""
+
+    has_ended = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _thread.interrupt_main()
+        deadline = time.monotonic() + 0.2
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.has_ended = True
+
+
+def test_an_interrupt_leaves_who_logs_in_peace() -> None:
+    handler, logger = Holds(), logging.getLogger("interrupted")
+    logger.addHandler(handler)
+
+    @task
+    def logs() -> None:
+        logger.warning("now")
+        time.sleep(60)
+
+    function = _let_in(logs)
+    began = time.monotonic()
+    with held(), pytest.raises(KeyboardInterrupt):
+        function()
+    assert time.monotonic() - began < 20
+    assert handler.has_ended
