@@ -13,10 +13,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect_integration_kit.git_hosts import warn_of_exposure
-from prefect_integration_kit.replaced import is_replaced
 
 from ._answers import Answer, answer_of, data_of
 from ._documents import changes_something
+from ._endpoint import own_endpoint
 from ._hosts import server_of
 from ._http import arepeat, client_options, network_errors, repeat
 from ._login import api_header, atoken_of, forget_token, secrets_of, token_of
@@ -47,7 +47,7 @@ def run(
     Raises:
         GitHubError: Of the class that tells what is wrong. Errors in the answer are raised with their path.
     """
-    if (endpoint := _own_endpoint(credentials)) is not None:
+    if (endpoint := own_endpoint(credentials)) is not None:
         return _answered(endpoint(query, dict(variables or {})), query, error_key)
     request = _Request(query, variables, credentials, error_key)
     import httpx
@@ -65,7 +65,7 @@ async def arun(
     query: str, variables: Mapping[str, Any] | None, credentials: Credentials, *, error_key: str = "errors"
 ) -> dict[str, Any]:
     """Async form of `run`; it does not block the event loop."""
-    if (endpoint := _own_endpoint(credentials)) is not None:
+    if (endpoint := own_endpoint(credentials)) is not None:
         return _answered(await asyncio.to_thread(endpoint, query, dict(variables or {})), query, error_key)
     request = _Request(query, variables, credentials, error_key)
     import httpx
@@ -77,11 +77,6 @@ async def arun(
             if not request.may_ask_again():
                 raise
         return await arepeat(lambda: request.asend(client), credentials)
-
-
-def _own_endpoint(credentials: Credentials) -> Any:
-    """Get the endpoint of a subclass, or a test of a flow, that has put its own `get_client` in the place of ours."""
-    return credentials.get_client() if is_replaced(credentials, "get_client", f"{__package__}.credentials") else None
 
 
 def _answered(body: Any, query: str, error_key: str) -> Any:

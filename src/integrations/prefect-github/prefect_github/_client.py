@@ -10,6 +10,7 @@ from sgqlc.endpoint.http import HTTPEndpoint
 
 from prefect_integration_kit.git_hosts import warn_of_exposure
 
+from ._endpoint import is_urlopen_replaced
 from ._hosts import server_of
 from ._http import TIMEOUT_SECONDS, USER_AGENT, certificates
 from ._login import api_header, is_app, token_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._login import Credentials
 
-__all__ = ["GitHubEndpoint", "endpoint"]
+__all__ = ["GitHubEndpoint"]
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -49,7 +50,8 @@ class GitHubEndpoint(HTTPEndpoint):
             context = ssl._create_unverified_context()  # noqa: S323, SLF001 - `verify` is off  # pyright: ignore[reportPrivateUsage]
         opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Stay)
         headers = {"User-Agent": USER_AGENT, **({} if is_app(credentials) else api_header(token_of(credentials)))}
-        super().__init__(url, headers, TIMEOUT_SECONDS, urlopen=opener.open)  # pyright: ignore[reportUnknownMemberType]
+        urlopen = None if is_urlopen_replaced() else opener.open
+        super().__init__(url, headers, TIMEOUT_SECONDS, urlopen=urlopen)  # pyright: ignore[reportUnknownMemberType]
 
     def __call__(
         self,
@@ -63,14 +65,10 @@ class GitHubEndpoint(HTTPEndpoint):
         if is_app(self._credentials):
             extra_headers = {**api_header(token_of(self._credentials)), **(extra_headers or {})}
         plain = cast("Callable[..., Any]", super().__call__)  # pyright: ignore[reportUnknownMemberType]
-        return plain(query, variables, operation_name, extra_headers, timeout)
+        given = {"operation_name": operation_name, "extra_headers": extra_headers, "timeout": timeout}
+        return plain(query, variables, **{name: value for name, value in given.items() if value is not None})
 
     def __str__(self) -> str:
         return f"GitHubEndpoint({self.url!r})"
 
     __repr__ = __str__
-
-
-def endpoint(credentials: Credentials) -> GitHubEndpoint:
-    """Build a client for a block of credentials."""
-    return GitHubEndpoint(credentials)

@@ -46,6 +46,15 @@ _HOUR = 3600.0
 _OWNER = re.compile(r"[a-z0-9][\w-]*(?:/(?!\.{1,2}$)[\w.-]+)?", re.ASCII | re.IGNORECASE)
 
 
+def __getattr__(name: str) -> Any:
+    """Give the class of sgqlc that tests of flows look for here, to put another in its place."""
+    if name != "HTTPEndpoint":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sgqlc.endpoint.http import HTTPEndpoint
+
+    return HTTPEndpoint
+
+
 def _checked_base_url(url: str | None) -> str | None:
     if url is None or not url.strip():
         return None
@@ -137,7 +146,7 @@ class GitHubCredentials(QuickKey, CredentialsBlock):
         Raises:
             ValueError: If `ca_bundle` is no certificate.
         """
-        from ._client import endpoint  # heavy: imported when needed
+        from ._endpoint import endpoint
 
         return endpoint(self)
 
@@ -303,7 +312,7 @@ class GitHubAppCredentials(QuickKey, CredentialsBlock):
         Raises:
             ValueError: If `ca_bundle` is no certificate.
         """
-        from ._client import endpoint  # heavy: imported when needed
+        from ._endpoint import endpoint
 
         return endpoint(self)
 

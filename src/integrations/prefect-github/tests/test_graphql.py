@@ -7,9 +7,11 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from prefect import flow
+from sgqlc.endpoint.http import HTTPEndpoint
 
 from prefect_github import (
     GitHubAccessDenied,
@@ -376,3 +378,54 @@ async def test_a_replaced_get_client_is_asked(monkeypatch: pytest.MonkeyPatch) -
     own = OwnCredentials({"data": {"viewer": {"login": "ada"}}})
     monkeypatch.setattr(GitHubCredentials, "get_client", lambda self: own.get_client())
     assert await aexecute_graphql.fn(VIEWER, GitHubCredentials()) == {"viewer": {"login": "ada"}}
+
+
+class TestReplacedEndpoint:
+    """Tests of flows put something in the place of sgqlc's endpoint, by which all requests went in 0.4.4."""
+
+    @pytest.mark.parametrize("place", ["sgqlc.endpoint.http", "prefect_github.credentials"])
+    async def test_a_replaced_class_makes_the_client(self, place: str, execute: Any) -> None:
+        for login in ("ada", "eve"):
+            with patch(f"{place}.HTTPEndpoint") as kind:
+                kind.return_value.return_value = {"data": {"viewer": {"login": login}}}
+                assert await execute(VIEWER, GitHubCredentials(token="ghp_1"), a=1) == {"viewer": {"login": login}}
+            kind.assert_called_once_with(
+                "https://api.github.com/graphql", base_headers={"Authorization": "Bearer ghp_1"}
+            )
+            kind.return_value.assert_called_once_with(VIEWER, {"a": 1})
+
+    async def test_a_replaced_method_sends(self, execute: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+
+        def send(self: HTTPEndpoint, query: Any, variables: Any = None) -> dict[str, Any]:
+            asked.append((self.url, query, variables))
+            return {"data": {"viewer": {"login": "ada"}}}
+
+        monkeypatch.setattr(HTTPEndpoint, "__call__", send)
+        assert await execute(VIEWER, GitHubCredentials(token="ghp_1")) == {"viewer": {"login": "ada"}}
+        assert asked == [("https://api.github.com/graphql", VIEWER, {})]
+
+    async def test_a_replaced_urlopen_sends(self, execute: Any) -> None:
+        with patch("urllib.request.urlopen") as urlopen:
+            answer = urlopen.return_value.__enter__.return_value
+            answer.headers.get.return_value = "application/json"
+            answer.read.return_value = b'{"data": {"viewer": {"login": "ada"}}}'
+            assert await execute(VIEWER, GitHubCredentials(token="ghp_1")) == {"viewer": {"login": "ada"}}
+        assert urlopen.call_args.args[0].get_header("Authorization") == "Bearer ghp_1"
+
+    def test_the_client_is_ours_again_when_the_class_is_sgqlcs(self) -> None:
+        """In a process where the class was replaced when the client was asked for the first time."""
+        program = (
+            "from unittest.mock import patch\n"
+            "import sgqlc.endpoint.http\n"
+            "from prefect_github import GitHubCredentials\n"
+            "with patch('sgqlc.endpoint.http.HTTPEndpoint') as kind:\n"
+            "    assert GitHubCredentials(token='x').get_client() is kind.return_value\n"
+            "assert isinstance(GitHubCredentials(token='x').get_client(), sgqlc.endpoint.http.HTTPEndpoint)\n"
+        )
+        subprocess.run([sys.executable, "-c", program], check=True)
+
+    def test_no_other_name_is_there(self) -> None:
+        from prefect_github import credentials
+
+        assert not hasattr(credentials, "Nothing")
