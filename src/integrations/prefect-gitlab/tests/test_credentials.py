@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from gitlab import Gitlab
 from gitlab.exceptions import GitlabAuthenticationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_gitlab import GitLabCredentials, GitLabCredentialsError
+from prefect_gitlab import credentials as module
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.gitlab_api import GitLabApi
 
@@ -117,6 +121,26 @@ class TestClient:
         assert GitLabCredentials(token="secret").get_client() is made.return_value
         assert made.call_args.kwargs["private_token"] == "secret"
         made.return_value.auth.assert_called_once_with()
+
+    def test_what_a_test_puts_in_the_place_of_the_class_here_is_asked_as_before(self) -> None:
+        with patch("prefect_gitlab.credentials.Gitlab") as made:
+            assert GitLabCredentials(token="secret", url="https://git.corp").get_client() is made.return_value
+        made.assert_called_once_with(url="https://git.corp", oauth_token="secret")
+        made.return_value.auth.assert_called_once_with()
+        assert isinstance(GitLabCredentials(token="secret").get_client(), Gitlab)
+        assert not hasattr(module, "Nothing")
+
+    def test_the_client_is_ours_again_when_the_class_is_the_sdks(self) -> None:
+        """In a process where the class was replaced when the client was asked for the first time."""
+        program = (
+            "from unittest.mock import patch\n"
+            "import gitlab\n"
+            "from prefect_gitlab import GitLabCredentials\n"
+            "with patch('gitlab.Gitlab') as kind:\n"
+            "    assert GitLabCredentials(token='x').get_client() is kind.return_value\n"
+            "assert type(GitLabCredentials(token='x').get_client()).__mro__[1] is gitlab.Gitlab\n"
+        )
+        subprocess.run([sys.executable, "-c", program], check=True)
 
     def test_the_prefix_of_a_token_is_not_sent_to_the_api(self, gitlab_api: GitLabApi) -> None:
         gitlab_api.token("glpat-1")

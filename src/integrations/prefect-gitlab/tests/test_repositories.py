@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -128,6 +129,36 @@ class TestSaved:
         url = "https://git.corp/a/b"
         assert loaded.format_git_credentials(url) == "https://d%2Bt-7:gldt-1@git.corp/a/b"
         assert loaded.password is None
+
+    @pytest.mark.parametrize("token", ["d+t-7:gldt-1", "oauth2:glpat-1", "glpat-1", "gitlab-ci-token:j", "d:a:b"])
+    async def test_a_token_is_loaded_as_it_was_given(self, token: str, prefect_harness: None) -> None:
+        await GitLabCredentials(token=token).save("gitlab-as-given", overwrite=True)
+        loaded = await GitLabCredentials.load("gitlab-as-given")
+        assert loaded.token is not None
+        given = ("d", "a:b") if token == "d:a:b" else ("oauth2", token)
+        assert (loaded.username, loaded.token.get_secret_value()) == given
+        assert loaded.password is None
+
+    async def test_a_deploy_token_in_one_is_refused_for_the_api_after_it_was_saved_too(
+        self, prefect_harness: None
+    ) -> None:
+        await GitLabCredentials(token="d:gldt-1").save("gitlab-deploy-in-one")
+        loaded = await GitLabCredentials.load("gitlab-deploy-in-one")
+        await GitLabRepository(repository="https://git.corp/a/b", credentials=loaded).save("gitlab-deploy-code")
+        repository = await GitLabRepository.load("gitlab-deploy-code")
+        holders: list[Any] = [loaded, repository.credentials]
+        for credentials in holders:
+            with pytest.raises(ValueError, match="deploy token, which can pull repositories but not use the API"):
+                credentials.get_client()
+
+    @pytest.mark.parametrize("token", ["new", "oauth2:new"])
+    def test_a_token_that_is_changed_where_it_was_saved_apart_is_the_new_one(self, token: str) -> None:
+        saved = (
+            GitLabCredentials(token="oauth2:old")._to_block_document("n", uuid4(), uuid4(), include_secrets=True).data
+        )
+        changed = GitLabCredentials(**{**saved, "token": token})
+        assert changed.format_git_credentials("https://git.corp/a/b") == "https://oauth2:new@git.corp/a/b"
+        assert changed.password is None
 
     async def test_a_block_that_an_earlier_release_saved_is_loaded(self) -> None:
         """It has no user name."""
