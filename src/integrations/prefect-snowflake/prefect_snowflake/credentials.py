@@ -261,7 +261,8 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
         import snowflake.connector  # heavy: imported when needed
 
         guard_sdk_logs()
-        connector: Any = snowflake.connector
+        replaced: Any = globals().get("snowflake")  # by a test, in the place of the package
+        connector: Any = snowflake.connector if replaced is None else replaced.connector
         with snowflake_errors(f"Login to Snowflake account {self.account!r}", secrets=secrets_of(self, arguments)):
             for _ in range(1 if "passcode" in arguments else _CUT_OFF_ATTEMPTS):  # a passcode is good once
                 try:

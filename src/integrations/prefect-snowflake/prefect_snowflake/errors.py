@@ -286,7 +286,7 @@ def translated(exc: Error, subject: str, secrets: Iterable[Secret] = ()) -> Snow
     if isinstance(exc.errno, int) and exc.errno > 0 and f"{exc.errno:06d}" not in message:
         message = f"{subject}: {exc.errno:06d}: {said.rstrip('.')}."
     error = combined(own, type(exc))(f"{message} {remedy}".rstrip(), subject=subject)
-    kept = {name: getattr(exc, name, None) for name in ("errno", "sqlstate", "sfqid", "msg", "raw_msg")}
+    kept = {name: getattr(exc, name, None) for name in ("errno", "sqlstate", "sfqid", "msg", "raw_msg", "query")}
     vars(error).update(kept)
     return error
 

@@ -15,7 +15,7 @@ from prefect_snowflake import errors as own
     [
         (sdk.ProgrammingError(msg="x", errno=2003, sqlstate="42S02"), own.SnowflakeObjectNotFound),
         (sdk.ProgrammingError(msg="x", errno=3001), own.SnowflakeAccessDenied),
-        (sdk.ProgrammingError(msg="x", errno=604), own.SnowflakeQueryCancelled),
+        (sdk.ProgrammingError(msg="x", errno=604, query="SELECT 1"), own.SnowflakeQueryCancelled),
         (sdk.ProgrammingError(msg="x", errno=606), own.SnowflakeWarehouseUnavailable),
         (sdk.ProgrammingError(msg="Warehouse 'W' is suspended", errno=1), own.SnowflakeWarehouseUnavailable),
         (sdk.IntegrityError(msg="x", errno=100072), own.SnowflakeConstraintViolation),
@@ -35,6 +35,7 @@ def test_errors_of_the_connector_are_translated(exc: sdk.Error, wanted: type[own
         raise exc
     assert isinstance(caught.value, type(exc))
     assert caught.value.errno == exc.errno
+    assert getattr(caught.value, "query", "none") == exc.query
     again = pickle.loads(pickle.dumps(caught.value))
     assert (type(again).__name__, str(again), again.errno) == (wanted.__name__, str(caught.value), exc.errno)
     assert isinstance(again, type(exc))

@@ -142,3 +142,11 @@ def test_a_mock_may_say_what_fetchone_gives(spec: list[str] | None) -> None:
         block = connector()
         assert block.fetch_one("q") == (1,)
         assert block.fetch_one("q") is None
+
+
+def test_a_package_that_a_test_replaces_beside_the_block_connects() -> None:
+    for _ in range(2):
+        with patch("prefect_snowflake.credentials.snowflake") as package:
+            credentials = SnowflakeCredentials(account="a", user="u", password="p")
+            assert credentials.get_client(role="r") is package.connector.connect.return_value
+        assert package.connector.connect.call_args.kwargs["role"] == "r"
