@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -174,7 +175,11 @@ class TestSaved:
 
     @pytest.mark.parametrize("token", ["new", "x-token-auth:new"])
     def test_a_token_that_is_changed_where_it_was_saved_apart_is_the_new_one(self, token: str) -> None:
-        saved = BitBucketCredentials(token="x-token-auth:old")._to_block_document("n", include_secrets=True).data
+        saved = (
+            BitBucketCredentials(token="x-token-auth:old")
+            ._to_block_document("n", uuid4(), uuid4(), include_secrets=True)
+            .data
+        )
         changed = BitBucketCredentials(**{**saved, "token": token})
         assert (
             changed.format_git_credentials("https://bitbucket.org/a/b") == "https://x-token-auth:new@bitbucket.org/a/b"
