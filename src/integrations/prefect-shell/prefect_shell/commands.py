@@ -51,6 +51,10 @@ __getattr__, __dir__ = late_names(
 )
 
 
+def _without_ends(lines: list[str]) -> list[str]:
+    return [line.rstrip() for line in lines]  # as published, in both faces
+
+
 class ShellProcess(JobRun[list[str]]):
     """A process that `ShellOperation.trigger` started.
 
@@ -106,7 +110,7 @@ class ShellProcess(JobRun[list[str]]):
     def _fetch(self) -> list[str]:
         if not self._execution.run.finished.is_set():
             self.logger.info("Process is still running, result may be incomplete.")
-        return self._execution.lines()
+        return _without_ends(self._execution.lines())
 
     async def afetch_result(self) -> list[str]:
         """Async form of `fetch_result`."""
@@ -118,7 +122,8 @@ class ShellProcess(JobRun[list[str]]):
 
         Returns:
             The lines of standard output and, unless `capture_stderr` is off, of standard error, in the order in which
-            they came, without line ends. While the process runs, the lines that are complete.
+            they came, without line ends and the white space before them. While the process runs, the lines that are
+            complete.
         """
         return self._fetch()
 
@@ -380,7 +385,7 @@ class ShellOperation(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeAr
         """Async form of `run`. Cancelling it ends the process."""
         execution = await self._astart(open_kwargs)
         await execution.acomplete(self.logger)
-        return execution.lines()
+        return _without_ends(execution.lines())
 
     @async_dispatch(arun)
     def run(self, **open_kwargs: Any) -> list[str]:
@@ -412,7 +417,7 @@ class ShellOperation(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeAr
         """
         execution = self._start(open_kwargs)
         execution.complete(self.logger)
-        return execution.lines()
+        return _without_ends(execution.lines())
 
     def _close(self) -> None:
         end_all(self._processes.take())

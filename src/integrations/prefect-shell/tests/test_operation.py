@@ -44,6 +44,14 @@ async def test_no_output_is_an_empty_list(call: Call) -> None:
     assert await call(ShellOperation(commands=["true"]), "run") == []
 
 
+async def test_lines_have_no_white_space_at_their_end(call: Call) -> None:
+    operation = ShellOperation(commands=["printf '  a  \\n\\t \\nb\\t'"])
+    assert await call(operation, "run") == ["  a", "", "b"]
+    process = await call(operation, "trigger")
+    await call(process, "wait_for_completion")
+    assert await call(process, "fetch_result") == ["  a", "", "b"]
+
+
 async def test_both_outputs_are_the_result_and_can_be_told_apart(call: Call) -> None:
     operation = ShellOperation(commands=["echo out", "echo err >&2"])
     process = await call(operation, "trigger")
