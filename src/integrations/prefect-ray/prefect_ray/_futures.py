@@ -13,8 +13,10 @@ from uuid import UUID
 
 from prefect_integration_kit.task_run_futures import RemoteTaskRunFuture
 
+from ._asking import wait_for
 from ._losses import has_no_room, lost_error, lost_its_result, worker_died
 from ._outcomes import known_end
+from ._waiting import watch
 from .errors import RayResultLost, RayTaskRunLost
 
 if TYPE_CHECKING:
@@ -85,11 +87,7 @@ class PrefectRayFuture(RemoteTaskRunFuture[R, "ray.ObjectRef[Any]"]):
             fn(self)
             return
 
-        def wait_and_call() -> None:
-            self.wait()
-            fn(self)
-
-        threading.Thread(target=wait_and_call, name="prefect-ray-callback", daemon=True).start()
+        watch.call_at_end(self, fn)
 
     def state_to_send(self) -> State[Any] | None:
         """The state that a task run which depends on this one gets, where Ray cannot hand it over."""
@@ -170,7 +168,5 @@ class PrefectRayFuture(RemoteTaskRunFuture[R, "ray.ObjectRef[Any]"]):
 
 
 def _is_ready(reference: Any, timeout: float | None, *, fetch_local: bool = True) -> bool:
-    import ray
-
-    ready, _ = ray.wait([reference], timeout=timeout, fetch_local=fetch_local)
+    ready, _ = wait_for([reference], timeout=timeout, fetch_local=fetch_local)
     return bool(ready)

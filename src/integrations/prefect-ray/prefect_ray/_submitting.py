@@ -18,6 +18,7 @@ from prefect_integration_kit.task_run_losses import started
 from prefect_integration_kit.task_run_orders import Packer, Waits, all_inputs, for_worker
 
 from . import _ledger
+from ._asking import wait_for
 from ._ending import end, settle_losses, wait_until_sent
 from ._futures import PrefectRayFuture
 from ._orphans import report_orphans
@@ -150,7 +151,7 @@ class Submitter:
         missing = at_least - (len(self._pending) - len(waiting))
         left: list[Any] = list(waiting)
         if left and missing > 0:
-            ray.wait(left, num_returns=min(len(left), missing), fetch_local=False)
+            wait_for(left, min(len(left), missing), fetch_local=False)
         if left:
             _, left = ray.wait(left, num_returns=len(left), timeout=0, fetch_local=False)
         self._pending = [waiting[each] for each in left]

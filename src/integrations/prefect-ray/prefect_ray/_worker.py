@@ -21,6 +21,7 @@ from prefect_integration_kit.task_run_losses import crashed_state
 
 from ._interrupts import held, let_in_function
 from ._ledger import Ledger, busy, idle, note, strike
+from ._waiting import lend_cpus
 from .errors import RayTaskRunLost
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def run_order(terms: Terms, order: bytes, *received: Any) -> Any:
     Returns:
         The final state.
     """
+    lend_cpus()
     _ledger.set(terms.ledger)
     received = tuple(each.reference if isinstance(each, Held) else each for each in received)
     with held(), _sender.working(terms.ledger, sends_now=terms.may_leave):

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from prefect import flow, task
+from prefect.futures import as_completed
 from prefect.settings import PREFECT_API_URL
 
 from prefect_ray import RayTaskRunner
@@ -116,6 +117,47 @@ def test_a_task_run_that_ray_was_asked_to_cancel_ends(
     assert seen.final_state(task_run_id).is_crashed()
 
 
+@task
+def wait_for_file(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def test_a_time_limit_of_a_flow_ends_its_wait(runner: RayTaskRunner[Any], tmp_path: Path) -> None:
+    @flow(task_runner=runner, timeout_seconds=3)
+    def limited() -> None:
+        wait_for_file.submit(tmp_path / "never").result()
+
+    began = time.monotonic()
+    assert limited(return_state=True).name == "TimedOut"
+    assert time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda future: future.result(), lambda future: list(as_completed([future]))],
+    ids=["result", "as_completed"],
+)
+def test_a_time_limit_of_a_task_ends_its_wait(
+    runner: RayTaskRunner[Any], tmp_path: Path, wait: Callable[[Any], Any]
+) -> None:
+    @task(timeout_seconds=3)
+    def limited() -> None:
+        wait(wait_for_file.submit(tmp_path / "at last"))
+
+    @flow(task_runner=runner)
+    def names() -> str:
+        try:
+            future = limited.submit()
+            future.wait(timeout=40)
+            return future.state.name
+        finally:
+            (tmp_path / "at last").touch()
+
+    assert names() == "TimedOut"
+
+
 def _runs(pid: int) -> bool:
     """Whether a process is one that runs something, and no zombie."""
     try:
@@ -160,6 +202,7 @@ SCRIPT = """
 import os, sys, threading, time
 from pathlib import Path
 from prefect import flow, task
+from prefect.futures import as_completed
 from prefect_ray import RayTaskRunner
 import ray
 
