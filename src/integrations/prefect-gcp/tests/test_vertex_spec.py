@@ -63,6 +63,17 @@ def test_every_variable_is_where_vertex_ai_has_it() -> None:
     assert spec.scheduling.timeout == timedelta(hours=3)
 
 
+def test_a_job_runs_as_the_service_account_of_its_credentials(service_account: dict[str, Any]) -> None:
+    """Unless another one is named, in either spelling."""
+    credentials = GcpCredentials(service_account_info=service_account)
+    assert _spec(credentials=credentials).service_account == service_account["client_email"]
+    assert _spec(credentials=credentials, service_account_name=_ACCOUNT).service_account == _ACCOUNT
+    configuration = configured(credentials=credentials)
+    configuration.job_spec["serviceAccount"] = _ACCOUNT
+    configuration.prepare_for_flow_run(FlowRun(id=uuid.UUID(int=7), flow_id=uuid.UUID(int=8), name="sly-fox"))
+    assert configuration.to_custom_job(submission="0" * 32, labels={}).job_spec.service_account == _ACCOUNT
+
+
 def test_what_is_not_given_is_left_to_vertex_ai() -> None:
     spec = _spec()
     machine = spec.worker_pool_specs[0].machine_spec

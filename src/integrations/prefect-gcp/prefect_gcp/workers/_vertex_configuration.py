@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from prefect_integration_kit.job_configuration import JobConfiguration
 
+from .._identity import account_of
 from .._labels import sanitized
 from ..credentials import GcpCredentials
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 128
 """Characters of a job's display name:
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs"""
+
+_ACCOUNT_NAMES = ("service_account_name", "serviceAccountName", "service_account", "serviceAccount")
+"""How `job_spec` may name the account that a job runs as."""
 
 _MOST_LABELS = 64
 """Labels of one job: https://cloud.google.com/vertex-ai/docs/general/labels"""
@@ -132,7 +136,7 @@ class VertexAIWorkerJobConfiguration(JobConfiguration):
         worker_name: str | None = None,
         worker_id: UUID | None = None,
     ) -> None:
-        """Put what belongs to a flow run into the configuration: environment, command, labels.
+        """Put what belongs to a flow run into the configuration: environment, command, labels, service account.
 
         Args:
             flow_run: The run.
@@ -148,6 +152,9 @@ class VertexAIWorkerJobConfiguration(JobConfiguration):
         container["env"] = _merged(container.get("env"), self.env)
         command = container.get("command") or self.command
         container["command"] = shlex.split(command) if isinstance(command, str) else command
+        is_given = any(self.job_spec.get(name) for name in _ACCOUNT_NAMES)
+        if not is_given and (account := account_of(self.credentials or GcpCredentials())):
+            self.job_spec["service_account_name"] = account
 
     def _container(self) -> dict[str, Any]:
         """The container of the first worker pool, which runs the flow."""

@@ -100,8 +100,8 @@ class VertexAIWorkerVariables(BaseVariables):
         title="Service Account Name",
         default=None,
         description=(
-            "The e-mail address of the service account that the job runs as. Without it, the project's Vertex AI "
-            "Custom Code Service Agent is used."
+            "The e-mail address of the service account that the job runs as. Without it, that of the credentials is "
+            "used, and where they have none, the project's Vertex AI Custom Code Service Agent."
         ),
     )
     enable_web_access: bool = Field(
