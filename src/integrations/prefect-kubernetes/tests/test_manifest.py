@@ -109,6 +109,24 @@ def test_what_places_a_pod_is_rendered_when_it_is_set() -> None:
     assert template["annotations"] == {"sidecar.istio.io/inject": "false"}
 
 
+@pytest.mark.parametrize(
+    ("retries", "given", "expected"),
+    [
+        (1, {}, "relinquish"),
+        (1, {"PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule"}, "relinquish"),
+        (1, {"PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "crash"}, "crash"),
+        (1, [{"name": "A", "value": "1"}], "relinquish"),
+        (0, {}, None),
+        (0, {"PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule"}, "reschedule"),
+    ],
+)
+def test_a_pod_that_is_told_to_end_leaves_its_run_to_the_next_pod(
+    retries: int, given: Any, expected: str | None
+) -> None:
+    environment = env_of(manifest_of(backoff_limit=retries, env=given))
+    assert environment.get("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR") == expected
+
+
 def test_jobs_and_pods_have_the_common_labels_of_kubernetes() -> None:
     manifest = manifest_of()
     common = {

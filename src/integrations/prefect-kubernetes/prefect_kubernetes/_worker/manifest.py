@@ -17,6 +17,9 @@ from .shapes import as_list, as_mapping, kind_of
 SUBMISSION = "prefect.io/submission"
 """Annotation that names the submission which a job was made for."""
 
+_SIGTERM_BEHAVIOR = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"
+"""What `prefect flow-run execute` does with its run when it is told to end."""
+
 
 @dataclass(frozen=True)
 class PodSettings:
@@ -189,7 +192,21 @@ def fill_in(
         container["envFrom"] = [source for source in env_from if any(as_mapping(source).values())]
     given = entries_of(container.get("env"), f"{ROOT}.spec.template.spec.containers.env")
     container["env"] = merged(environment, given)
+    if spec.get("backoffLimit") != 0:
+        container["env"] = _relinquishing(container["env"])
     return manifest
+
+
+def _relinquishing(environment: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Have a pod that is told to end leave its run to the next one, unless the user says otherwise.
+
+    By itself it would report the run as crashed, which is final. It must not schedule the run anew either, as another
+    pod takes it up.
+    """
+    said = next((entry for entry in environment if entry["name"] == _SIGTERM_BEHAVIOR), None)
+    if said is not None and said.get("value") != "reschedule":
+        return environment
+    return merged(environment, [{"name": _SIGTERM_BEHAVIOR, "value": "relinquish"}])
 
 
 def name_job(manifest: dict[str, Any], token: str) -> dict[str, Any]:
