@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.core import Block
 from prefect.utilities.dispatch import lookup_type
-from pydantic import SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 from pydantic.json_schema import GenerateJsonSchema
 
 from prefect_integration_kit.blocks import QuickKey
@@ -60,6 +61,46 @@ def test_a_subclass_has_a_schema_of_its_own():
 
     assert "degrees" in HotSpring.model_json_schema()["properties"]
     assert "degrees" not in Spring.model_json_schema()["properties"]
+
+
+class Pump(QuickKey, Block):
+    name: str
+    valves: list[int] = Field(default_factory=lambda: [1])
+    metres: int = 3
+    _opened: dict[str, int] = PrivateAttr(default_factory=dict)
+    _turns: int | None = PrivateAttr(None)
+    _label: str = PrivateAttr()
+
+    def block_initialization(self) -> None:
+        self._label = f"pump {self.name}"
+
+
+def test_what_an_earlier_release_pickled_has_the_defaults_of_what_is_new():
+    pump = Pump(name="deep", metres=7)
+    new = ("valves", "_opened", "_turns", "_label")
+    state = pump.__getstate__()
+    for part in ("__dict__", "__pydantic_private__"):
+        state[part] = {name: value for name, value in state[part].items() if name not in new}
+    found = Pump.__new__(Pump)
+    found.__setstate__(state)
+    assert found == pump
+    assert (found.name, found.metres, found.valves, found._opened, found._label) == ("deep", 7, [1], {}, "pump deep")
+    assert pickle.loads(pickle.dumps(found)) == pump
+
+
+def test_what_an_earlier_release_pickled_may_be_its_values_alone():
+    found = Pump.__new__(Pump)
+    found.__setstate__({"name": "deep", "metres": 7, "_engine": None})
+    assert found == Pump(name="deep", metres=7)
+    assert found.model_fields_set == {"name", "metres"}
+    assert not hasattr(found, "_engine")
+
+
+def test_what_is_pickled_now_comes_back_as_it_was():
+    pump = Pump(name="deep")
+    pump._label, pump._opened = "mine", {"a": 1}
+    again = pickle.loads(pickle.dumps(pump))
+    assert (again._label, again._opened) == ("mine", {"a": 1})
 
 
 def test_saving_makes_the_schema_once(prefect_harness: None, monkeypatch: pytest.MonkeyPatch):
