@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -12,7 +12,14 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
-from prefect_integration_kit.git_logins import address_with_login, given_password, header_token, save_login
+from prefect_integration_kit.git_logins import (
+    SAVED_APART,
+    address_with_login,
+    given_password,
+    header_token,
+    put_together,
+    save_login,
+)
 
 from ._login import (
     ACCESS_USER,
@@ -37,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["BitBucketCredentials", "ClientType"]
 
 _CLOUD_API = "https://api.bitbucket.org/"
-_SAVED_APART = "unused, see username and token"
-"""What stands in place of a password where a token that was given as `user:token` is saved as two fields."""
 
 # Classes of the SDK that can be imported from here, and where they are; importing them takes half a second.
 _SDK_NAMES = {"Bitbucket": "atlassian.bitbucket", "Cloud": "atlassian.bitbucket.cloud"}
@@ -139,16 +144,7 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
     @model_validator(mode="before")
     @classmethod
     def _puts_together(cls, values: Any) -> Any:
-        """Read a token that was given with its user name, and saved apart from it, as it was given."""
-        if not isinstance(values, dict):
-            return values
-        fields = cast("dict[str, Any]", values)
-        if _text(fields.get("password")) != _SAVED_APART:
-            return fields
-        username, token = fields.get("username"), _text(fields.get("token"))
-        if username and token and ":" not in token:  # else it was changed by hand
-            fields = {**fields, "username": None, "token": f"{username}:{token}"}
-        return {**fields, "password": None}
+        return put_together(values)
 
     @field_validator("password")
     @classmethod
@@ -178,7 +174,7 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
                 document.data["email"] = self.username
             save_login(document.data, username, token)
             if self.password is None and own_login(self) == login and ":" not in token:
-                document.data["password"] = _SAVED_APART
+                document.data["password"] = SAVED_APART
         return document
 
     def format_git_credentials(self, url: str) -> str:
@@ -270,10 +266,6 @@ class BitBucketCredentials(QuickKey, CredentialsBlock):
                 "The Bitbucket credentials have a password but no user name. Please provide a `username`."
             )
         return {"username": self.username or "", "password": password} if password else {}
-
-
-def _text(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _client_type(client_type: str | ClientType) -> ClientType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
@@ -10,7 +10,14 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.git_block import CaBundle, Verify
 from prefect_integration_kit.git_hosts import instance_address, warn_of_exposure, with_scheme
-from prefect_integration_kit.git_logins import address_with_login, given_password, header_token, save_login
+from prefect_integration_kit.git_logins import (
+    SAVED_APART,
+    address_with_login,
+    given_password,
+    header_token,
+    put_together,
+    save_login,
+)
 
 from ._login import ANY_USER, JOB_USER, is_deploy_token, login_of, own_login, token_of
 from .errors import GitLabCredentialsError
@@ -30,8 +37,6 @@ _LOGO = HttpUrl(
 )
 _DOCUMENTATION = HttpUrl("https://docs.prefect.io/integrations/prefect-gitlab")
 
-_SAVED_APART = "unused, see username and token"
-"""What stands in place of a password where a token that was given as `user:token` is saved as two fields."""
 
 _TIMEOUT_SECONDS = 60.0
 """How long one request may take: without, a server that does not answer would be waited for without an end."""
@@ -115,16 +120,7 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
     @model_validator(mode="before")
     @classmethod
     def _puts_together(cls, values: Any) -> Any:
-        """Read a token that was given with its user name, and saved apart from it, as it was given."""
-        if not isinstance(values, dict):
-            return values
-        fields = cast("dict[str, Any]", values)
-        if _text(fields.get("password")) != _SAVED_APART:
-            return fields
-        username, token = fields.get("username"), _text(fields.get("token"))
-        if username and token and ":" not in token:  # else it was changed by hand
-            fields = {**fields, "username": None, "token": f"{username}:{token}"}
-        return {**fields, "password": None}
+        return put_together(values)
 
     @field_validator("password")
     @classmethod
@@ -158,7 +154,7 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
         if login is not None and self.token is not None and options.get("include_secrets"):
             save_login(document.data, *login)
             if self.password is None and own_login(self) == login and ":" not in login[1]:
-                document.data["password"] = _SAVED_APART
+                document.data["password"] = SAVED_APART
         return document
 
     def format_git_credentials(self, url: str) -> str:
@@ -242,7 +238,3 @@ class GitLabCredentials(QuickKey, CredentialsBlock):
             )
         names = {"job": "job_token", "oauth": "oauth_token"}
         return {names.get(self.token_type, "private_token"): header_token(login[1], "GitLab", GitLabCredentialsError)}
-
-
-def _text(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value

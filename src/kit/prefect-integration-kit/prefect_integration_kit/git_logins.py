@@ -8,7 +8,7 @@ though `token` is preferred to the latter: hence `UNUSED_PASSWORD`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 UNUSED_PASSWORD = "unused, see token"  # noqa: S105 - none
 """What a block is saved with in place of a password, beside a token that may be changed by hand later."""
+
+SAVED_APART = "unused, see username and token"
+"""The same beside a token that was given as `user:token`, and is saved as two fields."""
 
 
 def save_login(data: dict[str, Any], username: str, token: str) -> None:
@@ -27,6 +30,27 @@ def save_login(data: dict[str, Any], username: str, token: str) -> None:
         token: As git is to send it.
     """
     data.update(username=username, token=token, password=data.get("password") or UNUSED_PASSWORD)
+
+
+def put_together(values: Any) -> Any:
+    """Read a token that was given with its user name, and was saved apart from it, as it was given.
+
+    Args:
+        values: What a block is made of, before it is validated; what is no mapping stays as it is.
+    """
+    if not isinstance(values, dict):
+        return values
+    fields = cast("dict[str, Any]", values)
+    if _text(fields.get("password")) != SAVED_APART:
+        return fields
+    username, token = fields.get("username"), _text(fields.get("token"))
+    if username and token and ":" not in token:  # else it was changed by hand
+        fields = {**fields, "username": None, "token": f"{username}:{token}"}
+    return {**fields, "password": None}
+
+
+def _text(value: Any) -> Any:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
 def given_password(password: SecretStr | None) -> SecretStr | None:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from prefect_integration_kit.git_logins import (
+    SAVED_APART,
     UNUSED_PASSWORD,
     address_with_login,
     given_password,
     header_token,
+    put_together,
     save_login,
     split_login,
 )
@@ -54,6 +56,26 @@ def test_what_is_saved_for_prefect_s_step_is_no_password_when_it_is_read():
     assert (data["username"], data["token"]) == ("me", "token")
     assert data["password"] == UNUSED_PASSWORD
     assert given_password(SecretStr(data["password"])) is None
+
+
+@pytest.mark.parametrize(
+    ("saved", "read"),
+    [
+        (
+            {"username": "deployer", "token": SecretStr("t"), "password": SecretStr(SAVED_APART)},
+            {"username": None, "token": "deployer:t", "password": None},
+        ),
+        (
+            {"username": "deployer", "token": "other:t", "password": SAVED_APART},  # changed by hand
+            {"username": "deployer", "token": "other:t", "password": None},
+        ),
+        ({"username": "me", "token": "t", "password": "mine"}, {"username": "me", "token": "t", "password": "mine"}),
+        ({}, {}),
+        ("no mapping", "no mapping"),
+    ],
+)
+def test_a_token_that_was_saved_apart_from_its_user_is_read_as_it_was_given(saved: Any, read: Any):
+    assert put_together(saved) == read
 
 
 def test_a_password_of_the_user_is_kept():
