@@ -76,7 +76,7 @@ def test_several_results_can_be_gathered() -> None:
     assert asyncio.run(main()) == [*RESULTS, None]
 
 
-@pytest.mark.parametrize("result", [None, True, False, object(), Exception("x")], ids=repr)
+@pytest.mark.parametrize("result", [None, True, False, object(), Exception("x")], ids=lambda each: type(each).__name__)
 def test_anything_else_stays_as_it_is(result: Any) -> None:
     assert awaitable(result) is result
 
