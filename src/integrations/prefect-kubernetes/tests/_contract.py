@@ -323,11 +323,18 @@ async def preempted(play: Play, retries: int) -> Seen:
     spec = {"terminationGracePeriodSeconds": 1, "containers": [{"name": "prefect-job", **limits}]}
     run = await play.begin(retries, script(), pod_overrides={"spec": spec})
     pod = await play.running(run)
-    # A busy scheduler may forget for a while that the node is taken, and runs both: then it is asked once more.
-    for _ in range(5):
+
+    async def is_preempted() -> bool | None:
         await _prefer(play, limits)
-        if pod not in play.seen[str(run.id)].alive:
-            break
+        return pod not in play.seen[str(run.id)].alive or None
+
+    # A busy scheduler may forget for a while that the node is taken, and runs both: then it is asked once more.
+    await apoll(
+        is_preempted,
+        subject=f"the preemption of {pod}",
+        interval_seconds=1.0,
+        timeout_seconds=PATIENCE_SECONDS / 2,
+    )
     if retries:
         await play.replaced(run, pod)
     return await play.end(run)
