@@ -136,7 +136,7 @@ def _snowflake(folder: Path, life: Life) -> Generator[Callable[[], Arguments]]:
         def fresh() -> Arguments:
             snowpark.reset()
             variables = {
-                "compute_pool": POOL,
+                "compute_pool": f"{DATABASE}.{SCHEMA}.{POOL}",  # the published package takes no other form
                 "service_database": DATABASE,
                 "service_schema": SCHEMA,
                 "snowflake_credentials": snowpark.fields,

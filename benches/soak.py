@@ -8,10 +8,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benches import harness, local_clouds
+from benches import harness, local_clouds, prefect_servers
 from benches.harness import Case, Metric
 from benches.local_clouds import Arguments
-from prefect_integration_tests.backends.prefect_server import PrefectServer
 
 RUNS = 20
 HOURS = 24
@@ -42,7 +41,7 @@ def run(rounds: int | None, only: str | None) -> str:
     """Measure and return the table; fewer hours, where `BENCH_SOAK_HOURS` says so, replace no results."""
     hours = int(os.environ.get(_HOURS_VARIABLE, HOURS))
     samples: dict[Case, list[harness.Sample]] = {}
-    with PrefectServer.start() as server, tempfile.TemporaryDirectory() as folder:
+    with prefect_servers.on_postgres() as server, tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             if only is not None and only not in kind:
                 continue
