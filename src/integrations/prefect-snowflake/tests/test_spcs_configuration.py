@@ -278,6 +278,23 @@ def test_a_name_that_needs_quotation_marks_is_refused_where_snowflake_takes_none
         names.plain_name(name, "compute_pool")
 
 
+@pytest.mark.parametrize("name", ["a.b", "a.b.c.d", "a..c", ".b.c", "a.b.", "a.b.c d", 'a."b".c', "a.b;.c"], ids=repr)
+def test_a_pool_is_named_alone_or_with_database_and_schema(name: str) -> None:
+    with pytest.raises(ValidationError, match="`compute_pool`"):
+        _configuration(compute_pool=name)
+
+
+def test_a_pool_as_earlier_releases_want_it_says_where_jobs_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNOWFLAKE_DATABASE", "env_db")
+    monkeypatch.setenv("SNOWFLAKE_SCHEMA", "env_schema")
+    nowhere = {"service_database": None, "service_schema": None}
+    for place, expected in ((nowhere, ("DB", "RUNS")), ({**PLACE}, tuple(PLACE.values()))):
+        configuration = _configuration(compute_pool="db.Runs.small", **place)
+        assert configuration.compute_pool == "db.Runs.small"
+        assert configuration.place == expected
+        assert _request(compute_pool="db.Runs.small", **place).compute_pool == "SMALL"
+
+
 @pytest.mark.parametrize("field", ["compute_pool", "service_database", "service_schema"])
 def test_a_bad_name_is_refused_with_its_field(field: str) -> None:
     with pytest.raises(ValidationError, match=field):

@@ -10,7 +10,7 @@ from prefect import get_client
 from prefect.exceptions import InfrastructureNotFound
 from prefect.states import Cancelling, Failed, Running
 
-from prefect_integration_tests.backends.snowpark import POOL, Snowpark
+from prefect_integration_tests.backends.snowpark import DATABASE, POOL, SCHEMA, Snowpark
 from prefect_integration_tests.backends.snowpark_sql import SqlError
 from prefect_integration_tests.pool_runs import Started, logs_of, state_of, until
 from prefect_snowflake import SnowflakeCredentials
@@ -77,6 +77,16 @@ async def test_a_run_that_crashes_says_what_happened_and_its_last_lines(
         assert "Snowpark job 'FLOWS.RUNS." in str(state.message)
         await logs_of(run, "Traceback: boom")
     assert server.jobs == []
+
+
+async def test_a_pool_named_as_in_earlier_releases_says_where_the_job_is_made(pool: Pool, server: Snowpark) -> None:
+    variables = {"compute_pool": f"{DATABASE}.{SCHEMA}.{POOL}", "service_database": None, "service_schema": None}
+    async with pool.worker() as worker:
+        _, result = await pool.submit(worker, **variables)
+    assert result.status_code == 0
+    [job] = server.state.started
+    assert job.name[:2] == (DATABASE, SCHEMA)
+    assert any(f"IN COMPUTE POOL {POOL}" in statement for statement in server.state.statements)
 
 
 async def test_a_run_that_has_reported_its_end_keeps_its_state(pool: Pool, server: Snowpark) -> None:

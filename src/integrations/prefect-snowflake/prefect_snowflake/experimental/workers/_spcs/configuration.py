@@ -23,7 +23,7 @@ from .constants import (
     SPCS_DEFAULT_MEMORY_LIMIT,
     SPCS_DEFAULT_MEMORY_REQUEST,
 )
-from .names import plain_name, quoted_name
+from .names import plain_name, pool_name, quoted_name
 from .service_login import service_credentials
 from .variables import LogLevel, check_numbers
 
@@ -100,7 +100,9 @@ class SPCSWorkerConfiguration(JobConfiguration):
     external_access_integrations: list[str] = Field(
         default_factory=list, description="External access integrations that let the container out of Snowflake."
     )
-    compute_pool: str | None = Field(default=None, description="Compute pool that jobs run in.")
+    compute_pool: str | None = Field(
+        default=None, description="Compute pool that jobs run in, by its name or as `database.schema.pool`."
+    )
     cpu_request: str = Field(default=SPCS_DEFAULT_CPU_REQUEST, description="Cores that the container needs.")
     cpu_limit: str | None = Field(default=SPCS_DEFAULT_CPU_LIMIT, description="Cores that it gets at most.")
     gpu_count: int | None = Field(default=None, description="How many GPUs the container gets.")
@@ -142,7 +144,7 @@ class SPCSWorkerConfiguration(JobConfiguration):
     @classmethod
     def _is_a_pool(cls, name: str | None) -> str | None:
         if name:
-            plain_name(name, "compute_pool")
+            pool_name(name)
         return name or None
 
     @field_validator("service_database", "service_schema")
@@ -187,6 +189,9 @@ class SPCSWorkerConfiguration(JobConfiguration):
         """
         if self.service_database:
             return self.service_database, self.service_schema
+        of_pool = pool_name(self.compute_pool)[0] if self.compute_pool else None
+        if of_pool is not None:
+            return of_pool
         found = os.environ.get("SNOWFLAKE_DATABASE"), os.environ.get("SNOWFLAKE_SCHEMA")
         if not all(found):
             return None, None
@@ -321,7 +326,7 @@ class SPCSWorkerConfiguration(JobConfiguration):
         main = {CONTAINER: parts.main_container(specification)["name"]}
         return JobRequest(
             name=name,
-            compute_pool=plain_name(self.compute_pool, "compute_pool"),
+            compute_pool=pool_name(self.compute_pool)[1],
             specification=specification,
             comment=comment_of(self.service_comment, {**self.labels, **keep, **main}),
             query_warehouse=self.query_warehouse,

@@ -49,6 +49,27 @@ def plain_name(name: str, field: str) -> str:
     return name.upper()
 
 
+def pool_name(given: str) -> tuple[tuple[str, str] | None, str]:
+    """Read the name of a compute pool: alone, or as `database.schema.pool`, the only form that earlier releases took.
+
+    Compute pools belong to the account; database and schema say where jobs are made.
+
+    Args:
+        given: The name.
+
+    Returns:
+        Database and schema, if they are given, and the pool's own name, all in upper case.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    parts = given.split(".")
+    if len(parts) not in (1, 3):
+        raise ValueError(f"`compute_pool` is {given!r}; name the pool alone, or as database.schema.pool.")
+    *place, name = (plain_name(part, "compute_pool") for part in parts)
+    return ((place[0], place[1]) if place else None), name
+
+
 def quoted_name(name: str, field: str) -> str:
     """Write the name of an object in quotation marks.
 

@@ -66,7 +66,9 @@ class SPCSServiceTemplateVariables(BaseVariables):
         "Prefect API.",
     )
     compute_pool: str | None = Field(
-        default=None, description="Compute pool that jobs run in. One that is suspended is resumed."
+        default=None,
+        description="Compute pool that jobs run in, by its name or as `database.schema.pool`: then jobs are made in "
+        "that schema, unless `service_database` and `service_schema` name another. One that is suspended is resumed.",
     )
     cpu_request: str = Field(
         default=SPCS_DEFAULT_CPU_REQUEST,
