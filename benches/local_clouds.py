@@ -137,6 +137,7 @@ def _snowflake(folder: Path, life: Life) -> Generator[Callable[[], Arguments]]:
             snowpark.reset()
             variables = {
                 "compute_pool": f"{DATABASE}.{SCHEMA}.{POOL}",  # the published package takes no other form
+                "image_registry": f"{DATABASE}.{SCHEMA}.images",
                 "service_database": DATABASE,
                 "service_schema": SCHEMA,
                 "snowflake_credentials": snowpark.fields,
