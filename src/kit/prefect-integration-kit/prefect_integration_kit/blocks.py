@@ -24,6 +24,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticUndefined
 
+from prefect_integration_kit.live_blocks import LiveBlock
+
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
     from pydantic.fields import ModelPrivateAttr
@@ -104,7 +106,7 @@ def _set_state(self: Any, state: dict[Any, Any]) -> None:
         fields = {name: state[name] for name in known if name in state}
         state = {"__dict__": fields, "__pydantic_fields_set__": set(fields)}
     cast("Block", super(QuickKey, self)).__setstate__(state)
-    if _complete(self):
+    if _complete(self) and not isinstance(self, LiveBlock):  # which prepares itself in any case
         self.block_initialization()
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, SecretStr
 from pydantic.json_schema import GenerateJsonSchema
 
 from prefect_integration_kit.blocks import QuickKey
+from prefect_integration_kit.live_blocks import LiveBlock
 
 if TYPE_CHECKING:
     import pytest
@@ -101,6 +102,18 @@ def test_what_is_pickled_now_comes_back_as_it_was():
     pump._label, pump._opened = "mine", {"a": 1}
     again = pickle.loads(pickle.dumps(pump))
     assert (again._label, again._opened) == ("mine", {"a": 1})
+
+
+class Tap(LiveBlock, QuickKey, Block):
+    _live = ("_drops",)
+    _drops: list[int] = PrivateAttr(default_factory=list)
+
+    def block_initialization(self) -> None:
+        self._drops.append(1)
+
+
+def test_a_live_block_that_is_pickled_is_prepared_once():
+    assert pickle.loads(pickle.dumps(Tap()))._drops == [1]
 
 
 def test_saving_makes_the_schema_once(prefect_harness: None, monkeypatch: pytest.MonkeyPatch):
