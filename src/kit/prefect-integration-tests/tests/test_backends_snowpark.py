@@ -67,6 +67,16 @@ def test_bound_values_and_quoted_ones_are_the_same(server: Snowpark) -> None:
     assert list(found[0].values()) == ["hi"]
 
 
+def test_a_name_may_stand_in_an_identifier_literal(server: Snowpark, connection: Any) -> None:
+    text = "EXECUTE JOB SERVICE IN COMPUTE POOL IDENTIFIER(%s) NAME = IDENTIFIER('FLOWS.runs.JOB') ASYNC = TRUE"
+    run(connection, f"{text} FROM SPECIFICATION $${json.dumps(SPEC)}$$", POOL)
+    assert [job.name for job in server.jobs] == [("FLOWS", "RUNS", "JOB")]
+    assert run(connection, "DESCRIBE SERVICE IDENTIFIER(%s)", "FLOWS.RUNS.JOB")[0]["name"] == "JOB"
+    for wrong in ("IDENTIFIER('FLOWS.RUNS.JOB'", "IDENTIFIER('FLOWS RUNS')", "IDENTIFIER(JOB)", "IDENTIFIER('')"):
+        with pytest.raises(snowflake.errors.ProgrammingError, match="syntax error"):
+            run(connection, f"DESCRIBE SERVICE {wrong}")
+
+
 def test_a_name_that_is_taken_and_one_that_is_missing_are_refused(server: Snowpark, connection: Any) -> None:
     execute(connection)
     with pytest.raises(snowflake.errors.ProgrammingError, match="already exists"):

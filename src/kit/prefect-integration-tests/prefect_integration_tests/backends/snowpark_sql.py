@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 _TOKEN = re.compile(
     r"""
@@ -154,6 +156,8 @@ class _Reader:
 
     def identifier(self, *, plain: bool = False) -> str:
         """One name; services, pools and their schemas take no quotation marks."""
+        if (inner := self._from_literal()) is not None:
+            return inner.done(inner.identifier(plain=plain))
         token = self.next()
         if token.kind == "word":
             return token.value.upper()
@@ -166,16 +170,29 @@ class _Reader:
         return token.value
 
     def name(self, *, plain: bool = True) -> tuple[str, ...]:
+        if (inner := self._from_literal()) is not None:
+            return inner.done(inner.name(plain=plain))
         parts = [self.identifier(plain=plain)]
         while self.peek() == Token("mark", "."):
             self.next()
             parts.append(self.identifier(plain=plain))
         return tuple(parts)
 
-    def done(self, command: Command) -> Command:
+    def _from_literal(self) -> _Reader | None:
+        """What stands in `IDENTIFIER('…')`: https://docs.snowflake.com/en/sql-reference/identifier-literal."""
+        ahead = self._tokens[self._place : self._place + 2]
+        if [(token.kind, token.value.upper()) for token in ahead] != [("word", "IDENTIFIER"), ("mark", "(")]:
+            return None
+        self._place += 2
+        inner = _Reader(tokens_of(self.text()))
+        self.mark(")")
+        return inner
+
+    def done(self, found: _T) -> _T:
+        """What was found, if nothing follows it."""
         if not self.is_done:
             raise _syntax(self.peek().value)
-        return command
+        return found
 
 
 def command_of(text: str, bindings: Sequence[str] = ()) -> Command:
