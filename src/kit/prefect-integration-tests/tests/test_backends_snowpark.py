@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from prefect_integration_tests.backends.snowpark import POOL, Snowpark
@@ -75,6 +76,51 @@ def test_a_name_may_stand_in_an_identifier_literal(server: Snowpark, connection:
     for wrong in ("IDENTIFIER('FLOWS.RUNS.JOB'", "IDENTIFIER('FLOWS RUNS')", "IDENTIFIER(JOB)", "IDENTIFIER('')"):
         with pytest.raises(snowflake.errors.ProgrammingError, match="syntax error"):
             run(connection, f"DESCRIBE SERVICE {wrong}")
+
+
+def ask(server: Snowpark, connection: Any, method: str, path: str) -> tuple[int, Any]:
+    answer = httpx.request(
+        method,
+        f"http://127.0.0.1:{server.fields['port']}/api/v2/{path}",
+        headers={"Authorization": f'Snowflake Token="{connection.rest.token}"'},
+    )
+    return answer.status_code, answer.json() if answer.content else None
+
+
+SERVICES = "databases/FLOWS/schemas/RUNS/services"
+
+
+def test_the_rest_api_tells_what_statements_tell(server: Snowpark, connection: Any) -> None:
+    execute(connection)
+    ended(server, connection)
+    status, pool = ask(server, connection, "GET", f"compute-pools/{POOL}")
+    assert (status, pool["state"], pool["auto_resume"], pool["num_jobs"]) == (200, "IDLE", True, 1)
+    status, service = ask(server, connection, "GET", f"{SERVICES}/job")
+    assert (status, service["name"], service["status"], service["is_job"]) == (200, "JOB", "FAILED", True)
+    assert json.loads(service["spec"]["spec_text"]) == SPEC
+    status, [container] = ask(server, connection, "GET", f"{SERVICES}/JOB/containers")
+    assert (status, container["container_name"], container["status"]) == (200, "main", "FAILED")
+    logs = ask(server, connection, "GET", f"{SERVICES}/JOB/logs?instanceId=0&containerName=main&numLines=5")
+    assert logs == (200, {"system$get_service_logs": "hi"})
+    assert ask(server, connection, "DELETE", f"{SERVICES}/JOB")[0] == 200
+    assert server.count("DROP SERVICE") == 1
+
+
+def test_the_rest_api_refuses_with_the_status_that_fits(server: Snowpark, connection: Any) -> None:
+    assert ask(server, connection, "GET", f"{SERVICES}/OTHER")[0] == 404
+    assert ask(server, connection, "GET", "warehouses/W")[0] == 404
+    server.deny("DESCRIBE COMPUTE POOL")
+    status, answer = ask(server, connection, "GET", f"compute-pools/{POOL}")
+    assert (status, answer["error_code"]) == (403, "003001")
+    server.fail("DESCRIBE SERVICE", when="http")
+    assert ask(server, connection, "GET", f"{SERVICES}/JOB") == (503, None)
+    server.expire_sessions()
+    assert ask(server, connection, "GET", f"compute-pools/{POOL}")[0] == 401
+
+
+def test_the_newest_versions_of_clients_are_told(connection: Any) -> None:
+    [row] = run(connection, "SELECT SYSTEM$CLIENT_VERSION_INFO()")
+    assert json.loads(row["SYSTEM$CLIENT_VERSION_INFO()"]) == []
 
 
 def test_a_name_that_is_taken_and_one_that_is_missing_are_refused(server: Snowpark, connection: Any) -> None:

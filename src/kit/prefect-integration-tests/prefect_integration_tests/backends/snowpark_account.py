@@ -164,7 +164,17 @@ class Account:
         with self.lock:
             self.state.statements.append(text)
             self.state.bindings.append(values)
-        command = command_of(text, values)
+        return self.do(command_of(text, values), place)
+
+    def do(self, command: Command, place: tuple[str | None, str | None]) -> tuple[list[Row], str | None]:
+        """Do what a statement, or a request for the same, says.
+
+        Returns:
+            Rows, and what befalls the answer.
+
+        Raises:
+            SqlError: If it is refused.
+        """
         if command.name and len(command.name) < 3 and _is_placed(command.kind):
             if not all(place):
                 raise SqlError(90105, "22000", "Cannot perform operation. This session does not have a current schema.")
@@ -368,6 +378,9 @@ class Account:
         self.state.secrets[".".join(command.name).upper()] = command.options["SECRET_STRING"]
         return [{"status": "Secret successfully created."}]
 
+    def _clients(self, _: Command) -> list[Row]:
+        return [{"SYSTEM$CLIENT_VERSION_INFO()": json.dumps([])}]  # every version of every client will do
+
     def _end_transaction(self, _: Command) -> list[Row]:
         return [{"status": "Statement executed successfully."}]
 
@@ -381,6 +394,7 @@ class Account:
         "SYSTEM$GET_SERVICE_LOGS": _logs,
         "DROP SERVICE": _drop,
         "CREATE SECRET": _create_secret,
+        "SYSTEM$CLIENT_VERSION_INFO": _clients,
         "COMMIT": _end_transaction,
         "ROLLBACK": _end_transaction,
     }

@@ -1,4 +1,4 @@
-"""What Snowflake's connector is answered: sign-in, statements, the end of a session.
+"""What Snowflake's connector is answered: sign-in, statements, the end of a session; and the REST API beside them.
 
 The requests are those that snowflake-connector-python sends (`network.py` and `auth/_auth.py` of it).
 """
@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from ._http_server import HttpHandler
 from .snowpark_account import Json, Row, State
-from .snowpark_sql import SqlError
+from .snowpark_rest import answer_of, command_of_request
+from .snowpark_sql import Command, SqlError
 
 WRONG_PASSWORD = "390100"
 _SESSION_EXPIRED, _MASTER_EXPIRED = "390112", "390114"
@@ -32,6 +33,10 @@ class Owner(Protocol):
 
     def is_session(self, header: str) -> bool:
         """Whether a token is one of those handed out."""
+        ...
+
+    def do(self, command: Command, place: tuple[str | None, str | None]) -> tuple[list[Row], str | None]:
+        """Do what a request says."""
         ...
 
     def run(self, text: str, values: list[str], place: tuple[str | None, str | None]) -> tuple[list[Row], str | None]:
@@ -98,6 +103,8 @@ class Handler(HttpHandler):
             self._say(refused(_MASTER_EXPIRED, "Authentication token has expired. The user must authenticate again."))
         elif split.path == "/queries/v1/query-request":
             self._statement(owner, body, query)
+        elif split.path.startswith("/api/v2/"):
+            self._rest(owner, split.path, query)
         else:  # abort-request, the end of a session, telemetry
             self._say({"success": True, "code": None, "message": None, "data": {}})
 
@@ -127,5 +134,24 @@ class Handler(HttpHandler):
             return
         self._say(answer)
 
-    def _say(self, answer: Json) -> None:
-        self.send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+    def _rest(self, owner: Owner, path: str, query: dict[str, str]) -> None:
+        if not owner.is_session(self.headers.get("Authorization", "")):
+            self._say({"error_code": _SESSION_EXPIRED, "message": "Session token expired."}, 401)
+            return
+        afters: list[str | None] = []
+
+        def run(command: Command) -> list[Row]:
+            rows, after = owner.do(command, owner.default_place)
+            afters.append(after)
+            return rows
+
+        status, answer = answer_of(command_of_request(self.command, path, query), run)
+        if "http" in afters:
+            self.send(503, b"", {})
+        elif "lost" in afters:
+            self.cut()
+        else:
+            self._say(answer, status)
+
+    def _say(self, answer: Any, status: int = 200) -> None:
+        self.send(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})

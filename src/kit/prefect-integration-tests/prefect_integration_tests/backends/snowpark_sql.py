@@ -291,6 +291,12 @@ def _logs(read: _Reader) -> Command:
     return Command("SYSTEM$GET_SERVICE_LOGS", name, {"ARGUMENTS": arguments[1:]})
 
 
+def _client_versions(read: _Reader) -> Command:
+    read.mark("(")
+    read.mark(")")
+    return Command("SYSTEM$CLIENT_VERSION_INFO")
+
+
 def _create_secret(read: _Reader) -> Command:
     name = read.name(plain=False)
     read.words("TYPE")
@@ -315,6 +321,7 @@ _COMMANDS: tuple[tuple[tuple[str, ...], Callable[[_Reader], Command]], ...] = (
     ),
     (("CALL", "SYSTEM$GET_SERVICE_LOGS"), _logs),
     (("SELECT", "SYSTEM$GET_SERVICE_LOGS"), _logs),
+    (("SELECT", "SYSTEM$CLIENT_VERSION_INFO"), _client_versions),
     (("DROP", "SERVICE"), _drop),
     (("CREATE", "SECRET"), _create_secret),
 )
