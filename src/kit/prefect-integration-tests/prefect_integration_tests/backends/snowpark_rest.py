@@ -53,10 +53,11 @@ def answer_of(command: Command | None, run: Callable[[Command], Rows]) -> tuple[
     if command is None:
         return 404, _error("002003", "There is no such endpoint.")
     try:
-        rows = [_model(command.kind, row) for row in run(command)]
+        rows: Rows = [_model(command.kind, row) for row in run(command)]
+        first: dict[str, Any] = rows[0] if rows else {}
     except SqlError as exc:
         return _STATUSES.get(exc.code, 500), _error(f"{exc.code:06d}", str(exc))
-    return 200, rows if command.kind in _LISTS else next(iter(rows), {})
+    return 200, rows if command.kind in _LISTS else first
 
 
 def _error(code: str, message: str) -> dict[str, str]:
