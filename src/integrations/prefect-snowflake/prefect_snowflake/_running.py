@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from prefect_integration_kit.logs import run_logger
 from prefect_integration_kit.redact import Redactor, secrets_in
-from prefect_integration_kit.sql import FetchStopped
+from prefect_integration_kit.sql import FetchStopped, whole_number
 
 from ._query_tags import query_url, run_tag, tagged
 from .errors import (
@@ -266,9 +266,10 @@ def _name_request(options: dict[str, Any]) -> bool:
 def _deadline(timeout: Any) -> float | None:
     if timeout is None:
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0:
+    seconds = timeout if isinstance(timeout, float) else whole_number(timeout)
+    if seconds is None or seconds < 0:
         raise SnowflakeInvalidRequest(f"timeout is {timeout!r}; it must be a number of seconds.")
-    return time.monotonic() + timeout if timeout else None
+    return time.monotonic() + seconds if seconds else None
 
 
 def _run_directly(call: _Direct, work: Callable[[], Any], stop: threading.Event, deadline: float | None) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect_integration_kit.sql import whole_number
+
 from .errors import SnowflakeError, SnowflakeInvalidRequest
 from .stages import CopiedFile, StagedFile
 
@@ -88,11 +90,12 @@ def put_statement(path: Path, stage: str, *, auto_compress: bool, overwrite: boo
     Raises:
         SnowflakeInvalidRequest: If `parallel` is no such number.
     """
-    if isinstance(parallel, bool) or not isinstance(parallel, int) or not 1 <= parallel <= _MOST_THREADS:
+    threads = whole_number(parallel)
+    if threads is None or not 1 <= threads <= _MOST_THREADS:
         raise SnowflakeInvalidRequest(f"parallel is {parallel!r}; it must be between 1 and {_MOST_THREADS}.")
     # The connector takes the name for a pattern.
     source = text_of(f"file://{glob.escape(path.as_posix())}")
-    options = f"PARALLEL = {parallel} AUTO_COMPRESS = {_word(auto_compress)} OVERWRITE = {_word(overwrite)}"
+    options = f"PARALLEL = {threads} AUTO_COMPRESS = {_word(auto_compress)} OVERWRITE = {_word(overwrite)}"
     return f"PUT {source} {stage} {options}"
 
 
@@ -163,8 +166,8 @@ def _value(name: str, value: Any) -> str:
         return "NONE"
     if isinstance(value, bool):
         return _word(value)
-    if isinstance(value, int):
-        return str(value)
+    if (number := whole_number(value)) is not None:
+        return str(number)
     if isinstance(value, str):
         return text_of(value)
     if isinstance(value, list | tuple):

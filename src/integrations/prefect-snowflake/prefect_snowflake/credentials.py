@@ -15,6 +15,7 @@ from prefect_integration_kit.dispatch import run_sync_in_worker_thread
 
 from ._authentication import Authenticator, Given, check, connect_arguments, secrets_of
 from ._faces import paired
+from ._login_limits import limited
 from .errors import (
     InvalidPemFormat,
     SnowflakeCredentialsError,
@@ -263,16 +264,19 @@ class SnowflakeCredentials(QuickKey, CredentialsBlock):
         guard_sdk_logs()
         replaced: Any = globals().get("snowflake")  # by a test, in the place of the package
         connector: Any = snowflake.connector if replaced is None else replaced.connector
-        with snowflake_errors(f"Login to Snowflake account {self.account!r}", secrets=secrets_of(self, arguments)):
+        subject = f"Login to Snowflake account {self.account!r}"
+        connect: Any = connector.connect
+        if str(getattr(connect, "__module__", "")).startswith("snowflake.connector"):  # the connector's own
+            connect = limited(connect, subject)
+        with snowflake_errors(subject, secrets=secrets_of(self, arguments)):
             for _ in range(1 if "passcode" in arguments else _CUT_OFF_ATTEMPTS):  # a passcode is good once
                 try:
-                    return connector.connect(**arguments)
+                    return connect(**arguments)
                 except Exception as exc:  # noqa: PERF203 - most do not come here
                     if not is_broken_answer(exc):
                         raise
             raise SnowflakeUnavailable(
-                f"Login to Snowflake account {self.account!r}: the answer broke off. Check the network, and try again.",
-                subject=f"Login to Snowflake account {self.account!r}",
+                f"{subject}: the answer broke off. Check the network, and try again.", subject=subject
             )
 
     def secrets(self) -> list[str]:

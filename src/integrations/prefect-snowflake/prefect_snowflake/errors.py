@@ -182,6 +182,10 @@ _BY_ERRNO: dict[int, tuple[type[SnowflakeError], str | None]] = {
     250002: _SESSION,
     250003: (SnowflakeUnavailable, None),
     250005: (SnowflakeUnavailable, None),
+    250006: (
+        SnowflakeLoginRefused,
+        "The identity provider gave no token. Check the client or user, its secret and scope; it may be out of order.",
+    ),
     251001: (SnowflakeCredentialsError, None),
     251005: (SnowflakeCredentialsError, None),
     251006: (SnowflakeCredentialsError, None),
@@ -195,6 +199,7 @@ _LOGINS = range(390_000, 400_000)
 _NO_CONNECTION = "08001"
 _MIN_MASKED = 4  # what is shorter stands in every other word
 _BROKEN = frozenset({"ChunkedEncodingError", "ConnectionError", "ProtocolError", "IncompleteRead"})
+_NO_ANSWER = "snowflake.connector.vendored.urllib3.exceptions.HTTPError"
 _WAREHOUSE_WORDS = ("warehouse", "suspended")
 
 
@@ -254,9 +259,13 @@ def snowflake_errors(subject: str, *, secrets: Iterable[Secret] = ()) -> Generat
                 f"{subject}: the answer broke off. It is not known whether it was done: look before you repeat it.",
                 subject=subject,
             ) from exc
+        hidden = list(secrets)
+        if is_unreachable(exc):
+            raise SnowflakeUnavailable(
+                f"{subject}: {Redactor(hidden).redact(str(exc))}. {SnowflakeUnavailable.remedy}", subject=subject
+            ) from exc
         if not isinstance(exc, Error):
             raise
-        hidden = list(secrets)
         mask_secrets(exc, hidden)
         raise translated(exc, subject, hidden) from exc
 
@@ -269,6 +278,15 @@ def is_broken_answer(exc: BaseException) -> bool:
     """
     kind = type(exc)
     return kind.__module__.startswith("snowflake.connector.vendored.") and kind.__name__ in _BROKEN
+
+
+def is_unreachable(exc: BaseException) -> bool:
+    """Say whether no server was found; the connector passes on as it comes what happens at a token endpoint.
+
+    Args:
+        exc: What the connector raised.
+    """
+    return any(f"{kind.__module__}.{kind.__name__}" == _NO_ANSWER for kind in type(exc).__mro__)
 
 
 def translated(exc: Error, subject: str, secrets: Iterable[Secret] = ()) -> SnowflakeError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pickle
 import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from prefect_integration_kit.waiting import poll
 from prefect_snowflake import (
     SnowflakeCredentials,
     SnowflakeCredentialsError,
@@ -208,3 +211,79 @@ def test_an_empty_token_file_is_named(tmp_path: Path) -> None:
     credentials = SnowflakeCredentials(account="a", authenticator="oauth", token_file_path=tmp_path / "token")
     with pytest.raises(SnowflakeCredentialsError, match=r"token_file_path: .* has no token"):
         credentials.get_client()
+
+
+# Identity providers
+
+
+@pytest.fixture
+def silence() -> Iterator[int]:
+    """The port of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def _client(server: Any, port: int, **fields: Any) -> SnowflakeCredentials:
+    """An OAuth client whose tokens are given at another port."""
+    return SnowflakeCredentials(
+        user="etl",
+        authenticator="oauth_client_credentials",
+        oauth_client_id="etl",
+        oauth_client_secret=SecretStr("s3cret"),
+        oauth_token_request_url=f"http://127.0.0.1:{port}/oauth/token-request",
+        **fields,
+        **server.address(),
+    )
+
+
+async def test_a_token_endpoint_that_says_nothing_is_given_up(
+    snowflake_server: Any, silence: int, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_SNOWFLAKE_LOGIN_TIMEOUT_SECONDS", "1")
+    words = (
+        r"Login to Snowflake account 'fakesnow': .* 1 seconds; the token endpoint at 127\.0\.0\.1 or .*login_timeout"
+    )
+    began = time.monotonic()
+    with pytest.raises(SnowflakeUnavailable, match=words):
+        await call(_client(snowflake_server, silence), "get_client")
+    assert time.monotonic() - began < 10
+    assert snowflake_server.logins == []
+
+
+def test_a_login_that_comes_through_too_late_is_ended(snowflake_server: Any, http_edge: Any) -> None:
+    snowflake_server.accounts.oauth_clients["etl"] = "s3cret"
+    edge = http_edge(f"http://127.0.0.1:{snowflake_server.port}")
+    closed = snowflake_server.closed_sessions
+    with edge.fault("slow", body_seconds=2), pytest.raises(SnowflakeUnavailable, match="has not ended within 1 sec"):
+        _client(snowflake_server, edge.port, login_timeout=1).get_client()
+    poll(
+        lambda: snowflake_server.closed_sessions > closed or None,
+        subject="The session",
+        interval_seconds=0.05,
+        timeout_seconds=20,
+    )
+    assert len(snowflake_server.logins) == 1
+
+
+@pytest.mark.parametrize(
+    ("secret", "port", "error", "said"),
+    [
+        ("other", None, SnowflakeLoginRefused, "250006.*The identity provider gave no token. Check the client"),
+        ("s3cret", 9, SnowflakeUnavailable, r"'fakesnow': .*127\.0\.0\.1.*port=9.*Check .*the network"),
+    ],
+    ids=["refused", "nobody"],
+)
+def test_a_token_that_is_not_given_is_told(
+    snowflake_server: Any, secret: str, port: int | None, error: type[Exception], said: str
+) -> None:
+    snowflake_server.accounts.oauth_clients["etl"] = secret
+    with pytest.raises(error, match=said) as caught:
+        _client(snowflake_server, port or snowflake_server.port).get_client()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_okta_is_not_asked_for_ever(snowflake_server: Any) -> None:
+    fields = {"authenticator": "okta_endpoint", "endpoint": "https://acme.okta.com", "password": "p"}
+    with pytest.raises(SnowflakeLoginRefused):
+        login(snowflake_server, user="fake", **fields)
+    assert snowflake_server.authenticator_requests[-1]["CLIENT_ENVIRONMENT"]["LOGIN_TIMEOUT"] == 120

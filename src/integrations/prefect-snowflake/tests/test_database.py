@@ -268,6 +268,11 @@ def test_a_timeout_that_is_none_is_refused(connector: SnowflakeConnector, timeou
         connector.fetch_one("SELECT 1", timeout=timeout)
 
 
+def test_a_timeout_may_be_a_number_of_numpy(connector: SnowflakeConnector) -> None:
+    np: Any = pytest.importorskip("numpy", reason="The number is one of numpy.")
+    assert connector.fetch_one("SELECT 1", timeout=np.int64(20)) == (1,)
+
+
 @pytest.mark.parametrize("field", ["fetch_size", "poll_frequency_s"])
 def test_sizes_and_frequencies_are_positive(connector: SnowflakeConnector, field: str) -> None:
     with pytest.raises(ValueError, match=f"{field} is 0"):

@@ -73,6 +73,14 @@ def test_files_that_are_copied_are_removed(stocked: SnowflakeConnector, days: li
     assert stocked.fetch_all("LIST @deliveries") == []
 
 
+def test_numbers_may_be_those_of_numpy(stocked: SnowflakeConnector, days: list[Path], snowflake_server: Any) -> None:
+    np: Any = pytest.importorskip("numpy", reason="The numbers are those of numpy.")
+    stocked.put_files(days, "@deliveries", auto_compress=False, parallel=np.int64(2))
+    assert "PARALLEL = 2 " in snowflake_server.queries_like("PUT")[-1].sql
+    copied = stocked.copy_into("parcels", "@deliveries", file_format={**CSV, "skip_header": np.int64(1)})
+    assert [each.rows_loaded for each in copied] == [2, 2]
+
+
 def test_a_stage_without_files_gives_nothing(stocked: SnowflakeConnector) -> None:
     assert stocked.copy_into("parcels", "@deliveries", file_format=CSV) == []
 
