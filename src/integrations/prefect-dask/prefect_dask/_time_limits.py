@@ -14,6 +14,8 @@ from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from prefect_integration_kit.task_run_stops import run_to_its_end
+
 from ._slots import slot_thread
 from ._stops import Stop
 
@@ -54,7 +56,7 @@ class _Truthful(logging.Filter):
 def _in_own_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return _Call(lambda: function(*args, **kwargs)).run()
+        return _Call(lambda: run_to_its_end(function(*args, **kwargs))).run()
 
     return call
 

@@ -61,14 +61,25 @@ def work(begun: Path) -> None:
         time.sleep(0.01)
 
 
+@task
+def work_on(begun: Path) -> Iterator[None]:
+    begun.touch()
+    get_run_logger().info("Hold me here.")
+    while True:
+        time.sleep(0.01)
+        yield
+
+
 @pytest.mark.parametrize(
     ("each", "holds", "begins"),
     [
         (work, "Hold me here.", True),
+        (work_on, "Hold me here.", True),
         (work.with_options(timeout_seconds=10 * SECONDS), "Hold me here.", True),
+        (work_on.with_options(timeout_seconds=10 * SECONDS), "Hold me here.", True),
         (work, "Executing task", False),
     ],
-    ids=["function", "time limit", "engine"],
+    ids=["function", "generator", "time limit", "generator with a time limit", "engine"],
     indirect=["holds"],
 )
 def test_a_stop_leaves_who_logs_in_peace(

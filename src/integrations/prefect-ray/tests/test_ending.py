@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,17 @@ async def ablock(folder: Path, number: int) -> None:
 
 
 @task
+def block_on(folder: Path, number: int) -> Iterator[int]:
+    try:
+        (folder / f"started-{number}").write_text(str(os.getpid()))
+        while True:
+            yield number
+            time.sleep(300)
+    finally:
+        (folder / f"tidy-{number}").touch()
+
+
+@task
 def never_stop(folder: Path, number: int) -> None:
     while True:
         with contextlib.suppress(KeyboardInterrupt):
@@ -55,7 +66,9 @@ def never_stop(folder: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("each", "grace"), [(block, "45"), (ablock, "45"), (never_stop, "0")], ids=["sync", "async", "killed"]
+    ("each", "grace"),
+    [(block, "45"), (block_on, "45"), (ablock, "45"), (never_stop, "0")],
+    ids=["sync", "generator", "async", "killed"],
 )
 def test_what_has_not_ended_is_cancelled(
     runner: RayTaskRunner[Any],

@@ -103,13 +103,19 @@ def test_nothing_is_left_behind() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_generator_is_left_as_it_is() -> None:
+def test_an_interrupt_ends_a_generator() -> None:
     @task
     def numbers() -> Any:
         yield 1
+        time.sleep(60)
 
-    function = numbers.fn
-    assert _let_in(numbers) is function
+    function = _let_in(numbers)
+    began = time.monotonic()
+    with held():
+        threading.Timer(0.1, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt):
+            function()
+    assert time.monotonic() - began < 20
 
 
 def test_other_threads_are_left_alone() -> None:

@@ -7,12 +7,12 @@ would give that back, and every thread of the process that logs would wait for e
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -34,20 +34,18 @@ def is_logging(frame: FrameType | None) -> bool:
 
 
 def around_function(task: Task[..., Any], entered: Callable[[], AbstractContextManager[object]]) -> None:
-    """Have the function of a task run in a context, each time it is called; one that is a generator is left as it is.
+    """Have the function of a task run in a context, each time it is called; what it yields belongs to it.
 
     Args:
         task: A copy that nobody else uses; its function is replaced.
         entered: Makes the context.
     """
     function: Callable[..., Any] = task.fn
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         with entered():
-            return function(*args, **kwargs)
+            return run_to_its_end(function(*args, **kwargs))
 
     @wraps(function)
     async def acall(*args: Any, **kwargs: Any) -> Any:
@@ -55,3 +53,18 @@ def around_function(task: Task[..., Any], entered: Callable[[], AbstractContextM
             return await function(*args, **kwargs)
 
     task.fn = acall if task.isasync else call
+
+
+def run_to_its_end(returned: Any) -> Any:
+    """Run the generator that a function has returned, which Prefect would do a little later, outside of the function.
+
+    Args:
+        returned: What the function has returned; all but generators are left as they are.
+
+    Returns:
+        A generator still: of a list that the function returns, Prefect makes another state.
+    """
+    if not isinstance(returned, GeneratorType):
+        return returned
+    yielded = list(cast("Generator[Any, Any, Any]", returned))
+    return (each for each in yielded)

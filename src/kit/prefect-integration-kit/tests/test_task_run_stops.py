@@ -7,12 +7,13 @@ import inspect
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import GeneratorType
 from typing import Any
 
 import pytest
 from prefect import task
 
-from prefect_integration_kit.task_run_stops import around_function, is_logging
+from prefect_integration_kit.task_run_stops import around_function, is_logging, run_to_its_end
 
 
 @pytest.mark.parametrize("where", ["handler", "filter", "here"])
@@ -77,11 +78,28 @@ def test_the_function_of_a_task_runs_in_the_context(is_async: bool) -> None:
     assert each.fn.__name__ in ("fails", "afails")
 
 
-def test_a_generator_is_left_as_it_is() -> None:
+def test_what_a_function_yields_is_yielded_in_the_context() -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        events.append("in")
+        yield
+        events.append("out")
+
     @task
     def numbers() -> Iterator[int]:
-        yield 1
+        for number in (1, 2):
+            events.append(f"yielded {number}")
+            yield number
 
-    function = numbers.fn
-    around_function(numbers, lambda: pytest.fail("entered"))
-    assert numbers.fn is function
+    around_function(numbers, entered)
+    made: Any = numbers.fn()
+    assert events == ["in", "yielded 1", "yielded 2", "out"]
+    assert isinstance(made, GeneratorType)  # Prefect knows those, and makes lists of them
+    assert list(made) == [1, 2]
+
+
+@pytest.mark.parametrize("returned", [None, [1], "text", iter([1]), range(2)], ids=lambda value: type(value).__name__)
+def test_only_generators_are_run_to_their_end(returned: Any) -> None:
+    assert run_to_its_end(returned) is returned

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,6 +61,12 @@ def size(content: bytes, number: int = 0) -> int:
 
 @task(timeout_seconds=0.5)
 def sleep_forever() -> None:
+    time.sleep(30)
+
+
+@task(timeout_seconds=0.5)
+def yield_forever() -> Iterator[int]:
+    yield 1
     time.sleep(30)
 
 
@@ -361,7 +367,7 @@ class RemoteTaskRunnerSuite(TaskRunnerSuite):
         with pytest.raises(self.argument_error, match="'waits' cannot be sent"):
             unpicklable()
 
-    @pytest.mark.parametrize("each", [sleep_forever, asleep_forever], ids=["sync", "async"])
+    @pytest.mark.parametrize("each", [sleep_forever, yield_forever, asleep_forever], ids=["sync", "generator", "async"])
     def test_a_time_limit_ends_a_task_that_blocks(self, task_runner: Any, each: Any) -> None:
         """Prefect's own limit ends a sync task in a thread only when its function looks up."""
 
