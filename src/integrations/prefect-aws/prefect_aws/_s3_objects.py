@@ -37,6 +37,7 @@ from prefect_aws.errors import (
 )
 from prefect_integration_kit.file_objects import require_binary
 from prefect_integration_kit.files import complete_or_absent
+from prefect_integration_kit.sdk_errors import standing_for
 from prefect_integration_kit.transfer import (
     Download,
     Engine,
@@ -142,14 +143,26 @@ class S3Objects:
                 self.require_bucket(exc)
             raise
 
+    @contextmanager
+    def _download_errors(self, key: str) -> Generator[None, None, None]:
+        """Name the object in errors, whose answer has the code of the HEAD request that downloads once began with."""
+        try:
+            with self._errors(key):
+                yield
+        except AwsError as exc:
+            answer_as_head(exc)
+            raise
+
     def require_bucket(self, cause: Exception | None = None) -> None:
         """Raise `AwsBucketNotFound` if there is no such bucket; silent when this may not be asked."""
         try:
             with aws_errors(self.url()):
                 self.client.head_bucket(Bucket=self.bucket)
         except AwsNotFound as exc:
-            raise AwsBucketNotFound(
-                f"Bucket {self.bucket!r} does not exist. {AwsBucketNotFound.remedy}", subject=self.url(), code=exc.code
+            message = f"Bucket {self.bucket!r} does not exist. {AwsBucketNotFound.remedy}"
+            missing = cause or exc
+            raise standing_for(
+                AwsBucketNotFound, missing.__cause__ or missing, message, subject=self.url(), code=exc.code
             ) from cause
         except AwsError:
             return
@@ -166,7 +179,7 @@ class S3Objects:
             with closing(response["Body"]) as body, reading_body():
                 return body.read()
 
-        with self._errors(key):
+        with self._download_errors(key):
             return read_again(attempt)
 
     def write(self, key: str, content: bytes, options: TransferOptions = NO_OPTIONS) -> str:
@@ -230,11 +243,11 @@ class S3Objects:
         """Write one object to a file, which appears when it is complete."""
         stop = stop or threading.Event()
         if not self.is_sdk:
-            with self._errors(key):
+            with self._download_errors(key):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.client.download_file(Bucket=self.bucket, Key=key, Filename=str(target), **options.keywords)
             return target.absolute()
-        with self._errors(key), complete_or_absent(target) as part:
+        with self._download_errors(key), complete_or_absent(target) as part:
             size: int | None = MULTIPART_BYTES
             if options.callback is None and options.config is None:
                 size = read_again(lambda: self._download_small(key, part, options, stop))
@@ -262,7 +275,7 @@ class S3Objects:
             with closing(response["Body"]) as body, reading_body():
                 return body.read() if response["ContentLength"] < MULTIPART_BYTES else None
 
-        with self._errors(key):
+        with self._download_errors(key):
             if options.callback is None and options.config is None and self.is_sdk:
                 # Held until it is complete, so that a broken connection leaves the file untouched.
                 content = read_again(attempt)
@@ -445,6 +458,19 @@ def _bytes(content: object) -> bytes:
     if isinstance(content, memoryview):
         return content.tobytes()
     raise TypeError(f"content is a {type(content).__name__}; give bytes, for example text.encode().")
+
+
+def answer_as_head(error: AwsError) -> None:
+    """Give an answer the code that a HEAD request would have been answered with.
+
+    Downloads, and the moves of the block, began with one before 0.8.0. Such an answer has no body to say more than its
+    status, so code of users asks for `error.response["Error"]["Code"] == "404"`. What S3 said is in `code` and in the
+    message.
+    """
+    response: dict[str, Any] = vars(error).get("response") or {}
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status in (403, 404):
+        vars(error)["response"] = {**response, "Error": {**response.get("Error", {}), "Code": str(status)}}
 
 
 def _deletion_error(subject: str, failure: Mapping[str, str]) -> AwsError:

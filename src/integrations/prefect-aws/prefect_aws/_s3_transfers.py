@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from prefect_aws._s3_engine import TransferOptions
+from prefect_aws._s3_objects import answer_as_head
 from prefect_aws._s3_requests import Encryption, StorageClass, write_request
+from prefect_aws.errors import AwsBucketNotFound, AwsObjectNotFound
 from prefect_integration_kit.dispatch import async_dispatch, run_stoppable, run_sync_in_worker_thread
 from prefect_integration_kit.object_store_block import ObjectStoreBlock
 
@@ -336,6 +338,16 @@ class S3BucketTransfers(ObjectStoreBlock[TransferOptions]):
         return self._upload_from_folder(from_folder, to_folder, options) or None
 
     # Objects that move inside S3
+
+    def _move_object(
+        self, from_path: str | Path, to_path: str | Path, to_bucket: ObjectStoreBlock[TransferOptions] | str | None
+    ) -> str:
+        try:
+            return super()._move_object(from_path, to_path, to_bucket)
+        except (AwsObjectNotFound, AwsBucketNotFound) as exc:
+            if isinstance(exc, AwsObjectNotFound) or to_bucket is None:  # else the other bucket may be missing
+                answer_as_head(exc)
+            raise
 
     async def acopy_object(
         self,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from prefect import flow, task
 
 from prefect_aws import AwsClientParameters, AwsCredentials, MinIOCredentials, _clients
-from prefect_aws.errors import AwsBucketNotFound, AwsObjectNotFound
+from prefect_aws.errors import AwsAccessDenied, AwsBucketNotFound, AwsObjectNotFound
 from prefect_aws.s3 import S3Bucket
 from prefect_integration_tests.suites.object_store import ODD_KEYS
 
@@ -347,3 +349,46 @@ async def test_a_missing_bucket_is_told_from_a_missing_object(
             with pytest.raises(error, match="absent"):
                 await call(block, "download_object_to_file_object", "absent", io.BytesIO(), **options)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_missing_object_answers_as_a_head_request_does(
+    bucket: S3Bucket, s3_credentials: AwsCredentials, call: Any, tmp_path: Path
+) -> None:
+    from boto3.s3.transfer import TransferConfig
+
+    nowhere = S3Bucket(bucket_name="absent-bucket", credentials=s3_credentials)
+    config = {"Config": TransferConfig()}
+    for block in (bucket, nowhere):
+        for method, arguments, options in (
+            ("read_path", ("absent",), {}),
+            ("download_object_to_path", ("absent", tmp_path / "f"), {}),
+            ("download_object_to_path", ("absent", tmp_path / "f"), config),
+            ("download_object_to_file_object", ("absent", io.BytesIO()), {}),
+            ("download_object_to_file_object", ("absent", io.BytesIO()), config),
+        ):
+            with pytest.raises(ClientError) as caught:
+                await call(block, method, *arguments, **options)
+            assert caught.value.response["Error"]["Code"] == "404", (method, options)
+            assert pickle.loads(pickle.dumps(caught.value)).response["Error"]["Code"] == "404"
+        with pytest.raises(ClientError) as moved:
+            await call(block, "move_object", "absent", "there")
+        assert moved.value.response["Error"]["Code"] == "404"
+    with pytest.raises(AwsObjectNotFound, match="NoSuchKey") as copied:
+        await call(bucket, "copy_object", "absent", "there")
+    assert copied.value.response["Error"]["Code"] == copied.value.code == "NoSuchKey"
+
+
+async def test_a_refused_download_answers_as_a_head_request_does(
+    s3_server: Any, s3_bucket_name: str, call: Any
+) -> None:
+    wrong = AwsCredentials(
+        aws_access_key_id="testing",
+        aws_secret_access_key="wrong",
+        region_name="us-east-1",
+        aws_client_parameters=AwsClientParameters(endpoint_url=s3_server.endpoint_url),
+    )
+    bucket = S3Bucket(bucket_name=s3_bucket_name, credentials=wrong)
+    with pytest.raises(AwsAccessDenied) as caught:
+        await call(bucket, "read_path", "k")
+    assert caught.value.response["Error"]["Code"] == "403"
+    assert caught.value.code == "SignatureDoesNotMatch"

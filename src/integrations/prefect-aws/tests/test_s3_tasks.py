@@ -92,7 +92,7 @@ async def test_missing_things_are_named_and_are_boto3s_own_errors_too(
         await call(s3, "download_from_bucket", name, "absent-key", aws_credentials)
     assert isinstance(caught.value, ClientError)
     assert isinstance(caught.value, FileNotFoundError)
-    assert caught.value.response["Error"]["Code"] == "NoSuchKey"
+    assert caught.value.response["Error"]["Code"] == "404"
     for task, arguments in (
         ("download_from_bucket", ("k", aws_credentials)),
         ("list_objects", (aws_credentials,)),
