@@ -148,6 +148,18 @@ def test_common_labels_give_way_to_those_of_the_user() -> None:
     assert labels["app.kubernetes.io/managed-by"] == "prefect"
 
 
+def test_labels_of_a_run_come_before_those_of_the_pools_own_manifest() -> None:
+    fixed = {"team": "pool", "tier": "pool", "prefect.io/flow-run-id": "pool"}
+    job = broken("metadata", "labels", value=fixed)
+    job["job_manifest"]["spec"]["template"]["metadata"] = {"labels": {**fixed, "tier": "pod"}}
+    run = a_run()
+    manifest = manifest_of(run, job_configuration=job, labels={"team": "run"})
+    of_job, of_pod = manifest["metadata"]["labels"], manifest["spec"]["template"]["metadata"]["labels"]
+    assert (of_job["team"], of_job["tier"]) == ("run", "pool")
+    assert (of_pod["team"], of_pod["tier"]) == ("run", "pod")
+    assert of_job["prefect.io/flow-run-id"] == of_pod["prefect.io/flow-run-id"] == str(run.id)
+
+
 def test_annotations_are_those_of_job_and_pod() -> None:
     manifest = manifest_of(
         annotations={"a": "job", "b": "job"}, pod_annotations={"b": "pod"}, pod_watch_timeout_seconds=5
@@ -220,6 +232,21 @@ def test_variables_of_the_pools_own_manifest_stay() -> None:
     assert (env_of(manifest)["FIXED"], env_of(manifest)["A"]) == ("1", "2")
 
 
+def test_a_variable_of_a_run_comes_before_that_of_the_pools_own_manifest() -> None:
+    fixed = [{"name": "A", "value": "pool"}, {"name": "PREFECT__FLOW_RUN_ID", "value": "pool"}]
+    run = a_run()
+    for env in ({"A": "run"}, [{"name": "A", "value": "run"}]):
+        environment = env_of(manifest_of(run, job_configuration=broken(*CONTAINER, "env", value=fixed), env=env))
+        assert (environment["A"], environment["PREFECT__FLOW_RUN_ID"]) == ("run", str(run.id))
+    environment = env_of(manifest_of(job_configuration=broken(*CONTAINER, "env", value=fixed), env={"A": None}))
+    assert environment["A"] == "pool"
+
+
+def test_fields_that_the_api_server_passes_over_stay_out_of_a_variable() -> None:
+    environment = [{"name": "A", "value": "1", "description": "for the shop"}]
+    assert env_of(manifest_of(env=environment))["A"] == "1"
+
+
 def test_a_variable_is_looked_up_in_the_manifest() -> None:
     configuration = prepared(env={"A": "1"})
     assert configuration.get_environment_variable_value("A") == "1"
@@ -279,6 +306,45 @@ def test_names_of_pull_secrets_in_a_pools_manifest_become_references() -> None:
     assert container_of(manifest)["envFrom"] == []
 
 
+def test_what_was_left_blank_is_as_if_it_were_not_there() -> None:
+    job = broken(*POD, "imagePullSecrets", value=[{"name": "{{ pull_secret }}"}, {"name": ""}, None, {"name": "a"}])
+    job["job_manifest"]["spec"]["template"]["spec"] |= {"priorityClassName": "", "runtimeClassName": ""}
+    manifest = manifest_of(job_configuration=job, service_account_name="", image_pull_policy="")
+    assert pod_of(manifest)["imagePullSecrets"] == [{"name": "a"}]
+    assert not {"serviceAccountName", "priorityClassName", "runtimeClassName"} & pod_of(manifest).keys()
+    assert "imagePullPolicy" not in container_of(manifest)
+
+
+def test_a_manifest_needs_no_metadata() -> None:
+    assert manifest_of(job_configuration=broken("metadata", value=None))["metadata"]["namespace"] == "default"
+
+
+def test_arguments_that_are_none_are_left_to_the_image() -> None:
+    assert container_of(manifest_of(job_configuration=broken(*CONTAINER, "args", value=[])))["args"] == []
+    assert container_of(manifest_of(command=""))["args"] == ["prefect", "flow-run", "execute"]
+
+
+def test_whole_numbers_of_other_types_become_such_as_can_be_sent() -> None:
+    class Number:
+        def __index__(self) -> int:
+            return 3
+
+    class Array:
+        def __index__(self) -> int:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+    limit = manifest_of(backoff_limit=Number())["spec"]["backoffLimit"]
+    assert (limit, type(limit)) == (3, int)
+    with pytest.raises(ValueError, match=r"spec\.backoffLimit is .*; it must be a whole number"):
+        prepared(backoff_limit=Array())
+
+
+def test_a_quantity_may_have_space_around_it_and_a_name_dots_in_it() -> None:
+    manifest = manifest_of(job_configuration=broken("metadata", "name", value="shop.nightly"), cpu_limit=" 1 ")
+    assert container_of(manifest)["resources"]["limits"]["cpu"] == " 1 "
+    assert manifest["metadata"]["name"] == "shop.nightly"
+
+
 # Bad input
 
 
@@ -296,6 +362,7 @@ def broken(*path: Any, value: Any) -> dict[str, Any]:
 
 
 POD = ("spec", "template", "spec")
+CONTAINER = (*POD, "containers", 0)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +417,7 @@ def test_a_variable_that_no_cluster_would_take_is_refused_by_its_path(variables:
         ([{"value": "canary-value"}], r"env\[0\] has no `name`"),
         ([{"name": "A B", "value": "canary-value"}], r"env\[0\]: 'A B' is no name of a variable"),
         ([{"name": "A", "value": "canary-value", "valueFrom": {"x": {}}}], r"env\[0\] \(A\) has both"),
-        ([{"name": "A", "value": "canary-value", "source": "x"}], r"unknown field 'source'"),
+        ([{"name": "A", "valuefrom": "canary-value"}], r"unknown field 'valuefrom'"),
         ([{"name": "A", "value": ["canary-value"]}], r"env\[0\]\.value \(A\) must be a text"),
     ],
     ids=["no-name", "bad-name", "both", "unknown", "list"],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from .environment import MAX_VALUE_BYTES, entries_of, too_long
-from .names import is_dns_label, is_subdomain
+from .names import MAX_LABEL_LENGTH, is_dns_label, is_subdomain
 from .shapes import as_list, as_mapping, kind_of
 
 ROOT = "job_manifest"
@@ -93,8 +93,8 @@ def _problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     if namespace is not None and not (isinstance(namespace, str) and is_dns_label(namespace)):
         yield f"{ROOT}.metadata.namespace {namespace!r} is no name of a namespace: a-z, 0-9 and `-`, at most 63 of them"
     name = metadata.get("name")
-    if name is not None and not (isinstance(name, str) and is_dns_label(name)):
-        yield f"{ROOT}.metadata.name {name!r} is no name of a job: a-z, 0-9 and `-`, at most 63 characters"
+    if name is not None and not (isinstance(name, str) and is_subdomain(name) and len(name) <= MAX_LABEL_LENGTH):
+        yield f"{ROOT}.metadata.name {name!r} is no name of a job: a-z, 0-9, `-` and `.`, at most 63 characters"
     for field in ("backoffLimit", "ttlSecondsAfterFinished", "activeDeadlineSeconds", "parallelism", "completions"):
         least = 1 if field == "activeDeadlineSeconds" else 0
         yield from _number(spec.get(field), f"spec.{field}", least)
@@ -166,7 +166,7 @@ def _resource_problems(resources: dict[str, Any], path: str) -> Iterator[str]:
             yield _missing(f"{path}.{kind}", amounts, "a mapping")
             continue
         for name, amount in as_mapping(amounts).items():
-            if isinstance(amount, bool) or _QUANTITY.fullmatch(str(amount)) is None:
+            if isinstance(amount, bool) or _QUANTITY.fullmatch(str(amount).strip()) is None:
                 yield (
                     f"{ROOT}.{path}.{kind}.{name} is {amount!r}; that is no quantity. Write CPU like `500m` or `2`, "
                     "memory like `512Mi` or `4Gi`"

@@ -119,7 +119,7 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
     def _check_shape(cls, value: dict[str, Any]) -> dict[str, Any]:
         from . import checks, manifest
 
-        value = manifest.without_nulls(value)
+        value = {"metadata": {}, **manifest.plain(value)}
         checks.check_shape(value)
         return value
 
@@ -200,16 +200,23 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
             worker_name=worker_name,
             worker_id=worker_id,
         )
-        self.labels = {**_common_labels(deployment, flow), **self.labels}
+        given_labels, common_labels = self.labels, _common_labels(deployment, flow)
+        self.labels = {**common_labels, **given_labels}
         environment = entries_of(self.env, "env")
         if isinstance(given_env, list):  # Prefect itself knows mappings only
             environment = merged(environment, given_env)
             self.env = environment  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.job_manifest = self._manifest(environment, given_name, flow_run, flow)
+        labels = {"labels": given_labels, "common_labels": common_labels}
+        self.job_manifest = self._manifest(environment, labels, given_name, flow_run, flow)
         self.namespace = str(self.job_manifest["metadata"]["namespace"])
 
     def _manifest(
-        self, environment: list[dict[str, Any]], given_name: str | None, flow_run: FlowRun, flow: APIFlow | None
+        self,
+        environment: list[dict[str, Any]],
+        labels: dict[str, dict[str, str]],
+        given_name: str | None,
+        flow_run: FlowRun,
+        flow: APIFlow | None,
     ) -> dict[str, Any]:
         from prefect.utilities.dockerutils import get_prefect_image_name
 
@@ -220,7 +227,7 @@ class KubernetesWorkerJobConfiguration(JobConfiguration):
             name=str(self.name),
             namespace=self.namespace,
             environment=environment,
-            labels=self.labels,
+            **labels,
             annotations=self.annotations,
             job_annotations=self._deadlines(),
             pod_labels=self.pod_labels,

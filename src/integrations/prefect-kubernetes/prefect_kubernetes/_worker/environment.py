@@ -54,7 +54,8 @@ def _entry(entry: Any, path: str) -> dict[str, Any]:
         raise ValueError(f"{path} has no `name`; an entry is like {{'name': 'A', 'value': '1'}}")
     if NAME.fullmatch(name) is None:
         raise ValueError(f"{path}: {name!r} is no name of a variable; letters, digits, `_`, `-` and `.` are allowed")
-    if unknown := set(given) - {"name", "value", "valueFrom"}:
+    unknown = set(given) - {"name", "value", "valueFrom"}
+    if unknown and "value" not in given and "valueFrom" not in given:  # beside them the API server passes over it
         raise ValueError(f"{path} ({name}) has the unknown field {min(unknown)!r}; there are `value` and `valueFrom`")
     if given.get("valueFrom") is not None:
         if given.get("value") not in (None, ""):
@@ -86,6 +87,12 @@ def merged(*environments: list[dict[str, Any]]) -> list[dict[str, Any]]:
         last.pop(entry["name"], None)
         last[entry["name"]] = entry
     return [dict(entry) for entry in last.values() if "valueFrom" in entry or entry["value"] is not None]
+
+
+def without_names(entries: list[dict[str, Any]], environment: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries whose variables an environment does not set."""
+    names = {entry["name"] for entry in environment if "valueFrom" in entry or entry["value"] is not None}
+    return [entry for entry in entries if entry["name"] not in names]
 
 
 def values_of(entries: list[dict[str, Any]]) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import shlex
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, SupportsIndex, cast
 
 from .checks import ROOT, ManifestInvalid, main_container
-from .environment import entries_of, merged
+from .environment import entries_of, merged, without_names
 from .names import job_name, legal_annotations, legal_labels, name_prefix
 from .overrides import strategic_merge
 from .shapes import as_list, as_mapping, kind_of
@@ -19,6 +21,9 @@ SUBMISSION = "prefect.io/submission"
 
 _SIGTERM_BEHAVIOR = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"
 """What `prefect flow-run execute` does with its run when it is told to end."""
+
+_BLANKS = {"serviceAccountName", "priorityClassName", "runtimeClassName", "imagePullPolicy"}
+"""Fields of pods and containers that are empty where a form was left blank."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +41,24 @@ class PodSettings:
     pod_overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def without_nulls(value: Any) -> Any:
-    """Leave out fields without a value, which the API takes for fields that are not there."""
+def plain(value: Any) -> Any:
+    """Leave out fields without a value, which the API takes for fields that are not there.
+
+    Whole numbers of numpy and the like, which programs compute, become such as can be sent.
+    """
     if isinstance(value, dict):
         given = as_mapping(value)
         return {
             # In an environment that is a mapping, `None` takes a variable away.
-            key: as_mapping(each) if key == "env" and isinstance(each, dict) else without_nulls(each)
+            key: as_mapping(each) if key == "env" and isinstance(each, dict) else plain(each)
             for key, each in given.items()
             if each is not None
         }
     if isinstance(value, list):
-        return [without_nulls(each) for each in as_list(value)]
+        return [plain(each) for each in as_list(value)]
+    if isinstance(value, SupportsIndex) and not isinstance(value, int):
+        with contextlib.suppress(TypeError):  # an array
+            return operator.index(value)
     return value
 
 
@@ -114,6 +125,7 @@ def fill_in(
     namespace: str,
     environment: list[dict[str, Any]],
     labels: Mapping[str, str],
+    common_labels: Mapping[str, str],
     annotations: Mapping[str, str],
     job_annotations: Mapping[str, str],
     pod_labels: Mapping[str, str],
@@ -128,8 +140,9 @@ def fill_in(
         manifest: A manifest whose shape has been checked.
         name: What the job's name begins with, where the manifest gives no other.
         namespace: The namespace, where the manifest gives none.
-        environment: Entries for the container that runs the flow; those of the manifest come after them.
-        labels: Of the job and its pods.
+        environment: Entries for the container that runs the flow; the manifest adds variables that are not among them.
+        labels: Of the job and its pods; they come before those of the manifest.
+        common_labels: Of the job and its pods, where nobody says otherwise.
         annotations: Of the job and its pods.
         job_annotations: Of the job besides.
         pod_labels: Of the pods besides.
@@ -148,17 +161,15 @@ def fill_in(
     metadata, spec = manifest["metadata"], manifest["spec"]
     pod = spec["template"]["spec"]
 
-    own_labels, originals = legal_labels({**labels, **_mapping(metadata.get("labels"), "metadata.labels")})
-    metadata["labels"] = own_labels
+    of_job = {**common_labels, **_mapping(metadata.get("labels"), "metadata.labels")}
+    metadata["labels"], originals = legal_labels({**of_job, **labels})
     own_annotations = legal_annotations(
         {**_mapping(metadata.get("annotations"), "metadata.annotations"), **annotations}
     )
     metadata["annotations"] = {**originals, **own_annotations, **legal_annotations(job_annotations)}
     pod_metadata = spec["template"].setdefault("metadata", {})
-    more_labels, _ = legal_labels(
-        {**_mapping(pod_metadata.get("labels"), "spec.template.metadata.labels"), **pod_labels}
-    )
-    pod_metadata["labels"] = {**own_labels, **more_labels}
+    of_pod = _mapping(pod_metadata.get("labels"), "spec.template.metadata.labels")
+    pod_metadata["labels"], _ = legal_labels({**of_job, **of_pod, **labels, **pod_labels})
     of_template = _mapping(pod_metadata.get("annotations"), "spec.template.metadata.annotations")
     # As published: service meshes and autoscalers read them from pods.
     if more := {**of_template, **own_annotations, **pod_annotations}:
@@ -182,16 +193,23 @@ def fill_in(
     if deadline_seconds is not None:
         spec.setdefault("activeDeadlineSeconds", deadline_seconds)
     if secrets := as_list(pod.get("imagePullSecrets")):
-        pod["imagePullSecrets"] = [{"name": each} if isinstance(each, str) else each for each in secrets]
+        references = [{"name": each} if isinstance(each, str) else each for each in secrets]
+        # One without a name is a variable that was not set.
+        pod["imagePullSecrets"] = [each for each in references if each and each != {"name": ""}]
+    for given in (pod, *as_list(pod.get("initContainers")), *as_list(pod["containers"])):
+        for blank in _BLANKS & as_mapping(given).keys():
+            if given[blank] == "":
+                del given[blank]
 
     container = main_container(manifest)
     container.setdefault("name", "prefect-job")
     container["image"] = container.get("image") or image
-    container["args"] = _words(container.get("args") or command)
+    args = container.get("args")
+    container["args"] = args if args == [] else _words(args or command)  # none at all: the image's own
     if env_from := as_list(container.get("envFrom")):  # a reference whose name is a variable that was not set
         container["envFrom"] = [source for source in env_from if any(as_mapping(source).values())]
     given = entries_of(container.get("env"), f"{ROOT}.spec.template.spec.containers.env")
-    container["env"] = merged(environment, given)
+    container["env"] = merged(environment, without_names(given, environment))
     if spec.get("backoffLimit") != 0:
         container["env"] = _relinquishing(container["env"])
     return manifest
