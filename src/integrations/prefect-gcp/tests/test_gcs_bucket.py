@@ -288,6 +288,13 @@ class TestChunks:
         with pytest.raises(ValueError, match=r"chunk_size .*262144"):
             gcs_bucket.upload_from_file_object(io.BytesIO(b"1"), "f", chunk_size=bad)
 
+    def test_a_size_may_be_a_number_of_numpy(self, gcs_bucket: GcsBucket) -> None:
+        np: Any = pytest.importorskip("numpy", reason="The number is one of numpy.")
+        content, target = os.urandom(self.STEP + 1), io.BytesIO()
+        gcs_bucket.upload_from_file_object(io.BytesIO(content), "f", chunk_size=np.int64(self.STEP))
+        gcs_bucket.download_object_to_file_object("f", target, chunk_size=np.int64(self.STEP))
+        assert target.getvalue() == content
+
 
 class TestBetweenObjects:
     async def test_a_copy_is_made_under_conditions(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.extras import require_extra
+from prefect_integration_kit.sql import whole_number
 
 from .. import _stand_ins
 from ..errors import GcpInvalidRequest, gcp_errors
@@ -83,7 +84,8 @@ def check_bytes(client: Client, query: str, config: QueryJobConfig, maximum: int
     Raises:
         BigQueryTooManyBytes: If there are more. It is a `ValueError`.
     """
-    if isinstance(maximum, bool) or not isinstance(maximum, int) or maximum < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+    allowed = whole_number(maximum)
+    if allowed is None or allowed < 0:
         raise GcpInvalidRequest(f"dry_run_max_bytes is {maximum!r}; it must be a number of bytes, 0 or more.")
     untyped: Any = config
     dry: QueryJobConfig = bigquery_sdk().QueryJobConfig.from_api_repr(untyped.to_api_repr())
@@ -92,9 +94,9 @@ def check_bytes(client: Client, query: str, config: QueryJobConfig, maximum: int
     with gcp_errors("Dry run of a BigQuery query"):
         job = ask(client, "query", query, job_config=dry, location=location, timeout=REQUEST_SECONDS)
         processed = int(job.total_bytes_processed or 0)
-    if processed > maximum:
+    if processed > allowed:
         raise BigQueryTooManyBytes(
-            f"The query would process {processed:,} bytes, which is more than dry_run_max_bytes allows ({maximum:,}). "
+            f"The query would process {processed:,} bytes, which is more than dry_run_max_bytes allows ({allowed:,}). "
             "Select fewer columns or partitions, or raise dry_run_max_bytes."
         )
     return processed

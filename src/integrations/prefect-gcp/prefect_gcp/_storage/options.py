@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from prefect_gcp.errors import GcpChecksumMismatch, GcpError, GcpNotFound, GcpObjectNotFound, gcp_errors
 from prefect_integration_kit.sdk_errors import combined
+from prefect_integration_kit.sql import whole_number
 from prefect_integration_kit.waiting import Backoff, retry
 
 T = TypeVar("T")
@@ -70,11 +71,12 @@ NO_OPTIONS = TransferOptions()
 
 
 def _chunk_size(value: Any) -> int:
-    if not isinstance(value, int) or value <= 0 or value % CHUNK_STEP_BYTES:
+    size = whole_number(value)
+    if size is None or size <= 0 or size % CHUNK_STEP_BYTES:
         raise ValueError(
             f"chunk_size is {value!r}; it must be a positive multiple of {CHUNK_STEP_BYTES} bytes (256 KiB)."
         )
-    return value
+    return size
 
 
 def _encryption_key(value: Any) -> bytes:
