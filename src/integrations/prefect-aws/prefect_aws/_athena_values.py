@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from numbers import Integral, Real
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -125,10 +126,10 @@ def literal(value: Any) -> str | None:
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
         return _quoted(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return _double(value)
+    if isinstance(value, Integral):  # also one of numpy
+        return str(int(value))
+    if isinstance(value, Real):
+        return _double(float(value))
     if isinstance(value, Decimal):
         return f"DECIMAL '{value:f}'" if value.is_finite() else None
     if isinstance(value, bytes):

@@ -308,6 +308,12 @@ def test_each_value_is_written_as_a_literal(value: Any, text: str | None) -> Non
     assert literal(value) == text
 
 
+def test_numbers_of_numpy_are_literals_too() -> None:
+    np: Any = pytest.importorskip("numpy", reason="The numbers are those of numpy.")
+    numbers = np.int64(5), np.float64(1.5), np.float32(0.5), np.float64("nan")
+    assert [literal(number) for number in numbers] == ["5", "1.5E0", "0.5E0", None]
+
+
 @given(st.text())
 def test_a_text_cannot_leave_its_quotes(text: str) -> None:
     written = literal(text)
