@@ -87,6 +87,17 @@ def test_values_have_the_types_of_the_warehouse(name: str) -> None:
     assert to_parameters({"v": value}) == [{"name": "v", "value": written, "type": kind}]
 
 
+def test_numbers_of_numpy_are_bound_too() -> None:
+    np: Any = pytest.importorskip("numpy", reason="The numbers are those of numpy.")
+    numbers = {"int": np.int64(5), "double": np.float64(1.5), "float": np.float32(0.5), "nan": np.float64("nan")}
+    assert to_parameters(numbers) == [
+        {"name": "int", "value": "5", "type": "INT"},
+        {"name": "double", "value": "1.5", "type": "DOUBLE"},
+        {"name": "float", "value": "0.5", "type": "DOUBLE"},
+        {"name": "nan", "value": "NaN", "type": "DOUBLE"},
+    ]
+
+
 def test_types_may_be_chosen() -> None:
     given = [{"name": "a", "value": 7, "type": "STRING"}, {"name": "b", "value": None, "type": "DATE"}, {"name": "c"}]
     assert to_parameters(given) == [

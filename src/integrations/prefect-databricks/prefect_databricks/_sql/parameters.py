@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
+from numbers import Integral, Real
 from typing import Any, cast
 
 from pydantic import SecretStr
@@ -73,11 +74,10 @@ def _written(name: str, value: Any) -> tuple[str, str]:
         return str(value), "STRING"
     if isinstance(value, bool):
         return ("true" if value else "false"), "BOOLEAN"
-    if isinstance(value, int):
-        return str(value), _whole(name, value)
-    if isinstance(value, float):
-        special = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-        return (repr(value) if math.isfinite(value) else special), "DOUBLE"
+    if isinstance(value, Integral):  # also one of numpy
+        return str(int(value)), _whole(name, int(value))
+    if isinstance(value, Real):
+        return _double(float(value)), "DOUBLE"
     if isinstance(value, Decimal):
         return format(value, "f"), _decimal(name, value)
     if isinstance(value, dt.datetime):
@@ -88,6 +88,12 @@ def _written(name: str, value: Any) -> tuple[str, str]:
     hint = " Pass its `.hex()`, and write `unhex(:name)`." if isinstance(value, bytes | bytearray) else ""
     hint = hint or " Pass it as JSON, and write `from_json(:name, …)`." * isinstance(value, list | tuple | Mapping)
     raise DatabricksBadRequest(f"Parameter {name} is of type {type(value).__name__}, which cannot be bound.{hint}")
+
+
+def _double(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _whole(name: str, value: int) -> str:
