@@ -50,6 +50,11 @@ _LOG_ADVICE = re.compile(
 )
 # How MSAL and azure-identity say what has no code: that the token endpoint failed, that there is no identity.
 _HTTP_ERROR = re.compile(r"HTTP Error: (\d{3})\b")
+# What `requests` and urllib3 say of a broken line; a chain of credentials keeps only the text of its last attempt.
+_BROKEN_LINE = re.compile(
+    r"Authentication failed: [^\n]*(?:Connection aborted|Connection broken|timed out|Failed to resolve"
+    r"|Failed to establish a new connection|Max retries exceeded|IncompleteRead|\[SSL: )"
+)
 _NOTHING_FOUND = "failed to retrieve a token from the included credentials"
 
 
@@ -121,6 +126,8 @@ def _of_azure(exc: BaseException, names: set[str], modules: set[str]) -> Answer:
         inner = _network_cause(exc)
         if inner is not None:
             return Answer("connection", no_answer(inner))
+        if _NOTHING_FOUND in message and _BROKEN_LINE.search(message):
+            return Answer("connection", _tidy(message))
         if status is None and (said_status := _HTTP_ERROR.search(message)):
             status = int(said_status.group(1))
         return Answer(
