@@ -88,8 +88,8 @@ def blob_service(block: AzureBlobStorageCredentials, **options: Any) -> Any:
         return module.BlobServiceClient(
             account_url=account.blob_url,
             credential=_storage_credential(block, account),
-            transport=shared_transport(**_common(), connection_data_block_size=_STORAGE_BLOCK_BYTES),
-            **_common(),
+            transport=shared_transport(**common_options(), connection_data_block_size=_STORAGE_BLOCK_BYTES),
+            **common_options(),
             **options,
         )
 
@@ -137,7 +137,7 @@ def _new_async_storage(client: str, block: AzureBlobStorageCredentials, **option
     # Whether the key is one, the first request says: many a test has a client by a key that is none.
     account = storage_account(block, checks_key=False)
     credential = _storage_credential(block, account, is_async=True)
-    return getattr(module, client)(account_url=account.blob_url, credential=credential, **_common(), **options)
+    return getattr(module, client)(account_url=account.blob_url, credential=credential, **common_options(), **options)
 
 
 def _storage_stand_in(make: Any, block: AzureBlobStorageCredentials, options: dict[str, Any]) -> Any:
@@ -170,7 +170,7 @@ def data_lake_service(block: AzureBlobStorageCredentials, **options: Any) -> Any
         module = require_extra("azure.storage.filedatalake", distribution=_DISTRIBUTION, extra="data-lake")
         account = storage_account(block)
         return module.DataLakeServiceClient(
-            account_url=account.dfs_url, credential=_storage_credential(block, account), **_common(), **options
+            account_url=account.dfs_url, credential=_storage_credential(block, account), **common_options(), **options
         )
 
     return _keep(block, "dfs", build, options)
@@ -253,8 +253,8 @@ def secret_client(block: AzureIdentityFields, vault_url: str) -> Any:
             credential=token_credential(block),
             # A vault at an address of our own names Azure's public one as the audience of tokens.
             verify_challenge_resource=endpoint is None,
-            transport=shared_transport(**_common()),
-            **_common(),
+            transport=shared_transport(**common_options()),
+            **common_options(),
         )
 
     return _keep(block, "key-vault", build, {"vault_url": vault_url})
@@ -323,7 +323,8 @@ def _key(options: dict[str, Any]) -> Hashable:
     return tuple(sorted((name, repr(value)) for name, value in options.items()))
 
 
-def _common() -> dict[str, Any]:
+def common_options() -> dict[str, Any]:
+    """What every client is told: how long it waits, who we are, whom it trusts."""
     options: dict[str, Any] = {
         "connection_timeout": TIMEOUT_SECONDS[0],
         "read_timeout": TIMEOUT_SECONDS[1],
@@ -352,8 +353,8 @@ def _management(client: Any, block: AzureIdentityFields, subscription_id: str) -
     cloud = CLOUDS[block.cloud]
     endpoint = endpoint_for(block.endpoints, "arm") or Endpoint(cloud.arm)
     credential = token_credential(block)
-    options: dict[str, Any] = {**_common(), "credential_scopes": [cloud.arm_scope]}
-    options["transport"] = shared_transport(**_common())
+    options: dict[str, Any] = {**common_options(), "credential_scopes": [cloud.arm_scope]}
+    options["transport"] = shared_transport(**common_options())
     if not endpoint.is_encrypted:
         options["authentication_policy"] = _loopback_policy(credential, cloud.arm_scope)
     return client(credential=credential, subscription_id=subscription_id, base_url=endpoint.url, **options)

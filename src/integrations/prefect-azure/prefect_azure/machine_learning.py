@@ -13,6 +13,8 @@ from prefect_integration_kit.dispatch import async_task, run_stoppable, run_sync
 from prefect_integration_kit.extras import require_extra
 from prefect_integration_kit.logs import run_logger
 
+from ._blob.retries import retry_policy
+from ._clients import common_options
 from ._endpoints import CLOUDS, endpoint_for
 from ._identity import secrets_of, token_credential
 from ._ml.sdk import azure_ai_ml
@@ -21,6 +23,7 @@ from ._ml.workspaces import failure_context, ml_client, subject_of
 from ._repeating import repeated
 from ._storage_account import storage_account
 from .errors import AzureAlreadyExists, AzureInvalidRequest, AzureNotFound, azure_errors
+from .settings import BlobSettings
 
 if TYPE_CHECKING:
     import threading
@@ -345,7 +348,8 @@ def _container_of(datastore: Any, credentials: AzureMlCredentials, subject: str)
     credential: Any = secret or token_credential(credentials)
     if getattr(store.credentials, "account_key", None):
         credential = {"account_name": store.account_name, "account_key": secret}
-    client = blobs.ContainerClient(url, store.container_name, credential=credential)
+    options = {**common_options(), "retry_policy": retry_policy(BlobSettings().retry_seconds)}
+    client = blobs.ContainerClient(url, store.container_name, credential=credential, **options)
     return client, [*secrets_of(credentials), secret]
 
 

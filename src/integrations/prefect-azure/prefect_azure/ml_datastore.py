@@ -21,9 +21,9 @@ from ._ml.sdk import azureml_core
 from ._ml.uploads import ContainerEngine, plan_uploads, send_all
 from ._ml.workspaces import failure_context, subject_of
 from ._repeating import repeated
-from ._stand_ins import sdk_class, stand_in
+from ._stand_ins import is_of_sdk, sdk_class, stand_in
 from ._storage_account import storage_account
-from .errors import AzureCredentialsError, AzureInvalidRequest, azure_errors
+from .errors import AzureCredentialsError, AzureInvalidRequest, AzureNotFound, azure_errors
 
 if TYPE_CHECKING:
     import threading
@@ -340,12 +340,19 @@ def _register(
     context["secrets"] = [*context.get("secrets", ()), *secrets_of(blob_credentials), account.key, account.sas]
     workspace = credentials.get_workspace()
     endpoint = account.blob_url.partition(".blob.")[2] or None
-    did_begin = False
+
+    def is_new() -> bool:
+        try:
+            with azure_errors(subject, **context):
+                datastores.get(workspace, name)
+        except AzureNotFound:
+            return True
+        return False
+
+    # One that is not there yet and then is, after a lost answer that the SDK or we asked for again, is ours.
+    replaces = overwrite or (is_of_sdk(datastores.register_azure_blob_container) and repeated(is_new))
 
     def register() -> Any:
-        nonlocal did_begin
-        # After a lost answer the datastore may be there, and is ours.
-        replaces, did_begin = overwrite or did_begin, True
         with azure_errors(subject, **context):
             return datastores.register_azure_blob_container(
                 workspace=workspace,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import ssl
 import tempfile
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from prefect_azure import AzureMlCredentials, _identity
 from prefect_azure._ml import workspaces
 from prefect_integration_tests.backends.azure_identity import AzureIdentity
 from prefect_integration_tests.backends.azure_ml import AzureMl, Datastore
 from prefect_integration_tests.backends.azurite import Azurite
+from prefect_integration_tests.backends.certificates import PrivateCA
+from prefect_integration_tests.backends.http_edge import Answer, EdgeCall, HttpEdge
 
 if TYPE_CHECKING:
     import pytest
@@ -73,3 +80,42 @@ def datastore_on(azurite: Azurite, container: str, name: str = "blobs", **fields
     """
     usual: dict[str, Any] = {"credential": azurite.account_key}
     return Datastore(name, ACCOUNT, container, **{**usual, **fields})
+
+
+class Line(HttpEdge):
+    """The line to the hosts of Azure Machine Learning, which can be spoilt; behind it is the usual server."""
+
+    def __init__(self, server: AzureMl) -> None:
+        """Start to listen.
+
+        Args:
+            server: The server behind it.
+        """
+        proxy = urlsplit(server.edge.proxy)
+        self._proxy = (proxy.hostname or "", proxy.port or 0)
+        self._trusted = ssl.create_default_context(cafile=server.ca_bundle)
+        super().__init__(server.edge.proxy)
+
+    def ask(self, call: EdgeCall) -> Answer:
+        """Ask the host that the request names."""
+        connection = http.client.HTTPSConnection(*self._proxy, timeout=60, context=self._trusted)
+        connection.set_tunnel(call.headers["Host"], 443)
+        with closing(connection):
+            connection.request(call.method, call.path, call.content or None, dict(call.headers))
+            answer = connection.getresponse()
+            content = answer.read()
+        hidden = ("transfer-encoding", "connection", "content-length")
+        return Answer(answer.status, content, [pair for pair in answer.getheaders() if pair[0].lower() not in hidden])
+
+
+@contextmanager
+def line_to(server: AzureMl, ca: PrivateCA) -> Generator[tuple[Line, AzureMl]]:
+    """Put a line before a server; it gives the line, and where clients find it.
+
+    Args:
+        server: The server.
+        ca: Whose certificates clients get.
+    """
+    with Line(server) as line, AzureMl(ca) as front:
+        front.edge.forward.update(dict.fromkeys(front.edge.hosts, line.port))
+        yield line, front

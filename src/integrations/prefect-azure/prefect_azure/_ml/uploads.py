@@ -11,6 +11,7 @@ from typing import Any
 from prefect_integration_kit.paths import PathEscapes, object_key
 from prefect_integration_kit.transfer import NameNotText, TransferStopped, Upload, plan_upload, upload_all
 
+from .. import _clients
 from .._repeating import repeated
 from ..errors import AzureAlreadyExists, AzureInvalidRequest, azure_errors
 
@@ -114,8 +115,15 @@ class ContainerEngine:
                 azure_errors(f"File '{item.key}' of {self._subject}", secrets=self._secrets),
                 item.source.open("rb") as file,
             ):
+                connecting, reading = _clients.TIMEOUT_SECONDS
                 self._container.upload_blob(
-                    item.key, file, overwrite=self._overwrite, length=item.size_bytes, max_concurrency=_CONNECTIONS
+                    item.key,
+                    file,
+                    overwrite=self._overwrite,
+                    length=item.size_bytes,
+                    max_concurrency=_CONNECTIONS,
+                    connection_timeout=connecting,
+                    read_timeout=reading,
                 )
 
         try:

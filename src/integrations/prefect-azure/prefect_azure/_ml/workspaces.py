@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_integration_kit.kept import SharedValues
 
+from .._clients import common_options
 from .._identity import describe, fingerprint, secrets_of, token_credential
 from .._repeating import repeated
 from .._stand_ins import stand_in
@@ -132,6 +133,7 @@ def ml_client(block: AzureMlCredentials) -> MLClient:
             cloud=_CLOUDS[block.cloud],
             show_progress=False,
             enable_telemetry=False,
+            **common_options(),
         )
 
     return _clients.get(fingerprint(block), build)
