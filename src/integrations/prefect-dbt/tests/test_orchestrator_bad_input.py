@@ -52,6 +52,18 @@ def test_a_thing_of_another_kind_is_refused(options: dict[str, Any], words: str)
         PrefectDbtOrchestrator(**options)
 
 
+def test_numbers_may_be_those_of_numpy() -> None:
+    np: Any = pytest.importorskip("numpy", reason="The numbers are those of numpy.")
+    orchestrator = PrefectDbtOrchestrator(
+        retries=np.int64(2),
+        retry_delay_seconds=[np.int64(1), 0.5],
+        timeout_seconds=np.int32(60),
+        concurrency=np.int8(4),
+    )
+    kept = [orchestrator.retries, orchestrator.retry_delay_seconds, orchestrator.timeout_seconds]
+    assert repr([*kept, orchestrator.concurrency]) == "[2, [1, 0.5], 60, 4]"
+
+
 def test_a_cache_that_expires_at_once_is_refused() -> None:
     with pytest.raises(ValueError, match="expiration of the cache"):
         CacheOptions(expiration=timedelta())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from prefect_integration_kit.sql import whole_number
+
 from ._cache import CacheOptions
 from ._executor import DbtExecutor
 
@@ -23,8 +25,9 @@ __all__ = [
     "build_options",
     "cache_of",
     "check_executor",
-    "check_waits",
     "concurrency_of",
+    "delays_of",
+    "limit_of",
     "member",
     "state_of",
     "texts",
@@ -138,9 +141,10 @@ def member(kind: type[E], name: str, value: Any) -> E:
 
 def at_least(name: str, value: Any, least: int) -> int:
     """Check a whole number."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    number = whole_number(value)
+    if number is None or number < least:
         raise ValueError(f"{name} is {value!r}; it must be a whole number of at least {least}.")
-    return value
+    return number
 
 
 def concurrency_of(value: Any) -> int | str | None:
@@ -163,15 +167,28 @@ def cache_of(value: Any) -> CacheOptions | None:
     return value
 
 
-def check_waits(retry_delay_seconds: Any, timeout_seconds: Any) -> None:
-    """Check times."""
-    is_list = isinstance(retry_delay_seconds, list)
-    delays = cast("list[Any]", retry_delay_seconds) if is_list else [retry_delay_seconds]
-    for delay in delays:
-        if not isinstance(delay, int | float) or isinstance(delay, bool) or delay < 0:
-            raise ValueError(f"retry_delay_seconds is {retry_delay_seconds!r}; it must be seconds, or a list of them.")
-    if timeout_seconds is not None and (not isinstance(timeout_seconds, int | float) or timeout_seconds <= 0):
-        raise ValueError(f"timeout_seconds is {timeout_seconds!r}; it must be more than 0, or None.")
+def delays_of(value: Any) -> float | list[float]:
+    """Check the seconds before each retry."""
+    is_list = isinstance(value, list)
+    delays = [_seconds(delay) for delay in (cast("list[Any]", value) if is_list else [value])]
+    known = [delay for delay in delays if delay is not None and delay >= 0]
+    if len(known) < len(delays):
+        raise ValueError(f"retry_delay_seconds is {value!r}; it must be seconds, or a list of them.")
+    return known if is_list else known[0]
+
+
+def limit_of(value: Any) -> float | None:
+    """Check how long an attempt may take."""
+    if value is None:
+        return None
+    seconds = _seconds(value)
+    if seconds is None or seconds <= 0:
+        raise ValueError(f"timeout_seconds is {value!r}; it must be more than 0, or None.")
+    return seconds
+
+
+def _seconds(value: Any) -> float | None:
+    return value if isinstance(value, float) else whole_number(value)
 
 
 def artifact_key(name: str, value: Any) -> str:

@@ -23,8 +23,9 @@ from ._orchestrator_arguments import (
     build_options,
     cache_of,
     check_executor,
-    check_waits,
     concurrency_of,
+    delays_of,
+    limit_of,
     member,
     state_of,
     texts,
@@ -149,8 +150,8 @@ class PrefectDbtOrchestrator(DbtHookMixin):
         self.execution_mode = member(ExecutionMode, "execution_mode", execution_mode)
         self.test_strategy = member(TestStrategy, "test_strategy", test_strategy)
         self.retries = at_least("retries", retries, 0)
-        self.retry_delay_seconds = retry_delay_seconds
-        self.timeout_seconds = timeout_seconds
+        self.retry_delay_seconds = delays_of(retry_delay_seconds)
+        self.timeout_seconds = limit_of(timeout_seconds)
         self.concurrency = concurrency_of(concurrency)
         self.cache = cache_of(cache)
         self.tags = texts("tags", tags)
@@ -161,7 +162,6 @@ class PrefectDbtOrchestrator(DbtHookMixin):
         self.include_compiled_code = include_compiled_code
         self.disable_assets = disable_assets
         self.asset_checks = asset_checks
-        check_waits(retry_delay_seconds, timeout_seconds)
         self.executor = check_executor(executor)
         self.state = state_of(state, defer=defer, favor_state=favor_state)
 
