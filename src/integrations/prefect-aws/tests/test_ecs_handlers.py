@@ -365,14 +365,23 @@ def _in(seconds: float) -> str:
 # Task definitions
 
 
-async def test_the_definition_of_a_stopped_task_is_deregistered_if_its_tags_ask_for_it(stub: Any) -> None:
+async def test_the_definition_of_a_stopped_task_is_deregistered(stub: Any) -> None:
     stub.respond("DeregisterTaskDefinition", {})
     event = task_event()
     await deregister_task_definition(event, {names.DEREGISTER: "true"})
-    await deregister_task_definition(event, {names.DEREGISTER: "false"})
-    await deregister_task_definition(event, {})
+    await deregister_task_definition(event, {})  # a direct call asks for it by itself
+    await deregister_task_definition({"detail": {}}, {})
     calls = [call.parameters for call in stub.calls_of("DeregisterTaskDefinition")]
-    assert calls == [{"taskDefinition": event["detail"]["taskDefinitionArn"]}]
+    assert calls == [{"taskDefinition": event["detail"]["taskDefinitionArn"]}] * 2
+
+
+def test_tags_say_what_is_deregistered_as_workers_before_have_them() -> None:
+    handlers = {getattr(item.handler, "__name__", ""): item for item in ecs_observer.event_handlers["task"]}
+    wanted = handlers["deregister_task_definition"].filters["tags"].is_match
+    of_a_run = {names.FLOW_RUN_ID: "0aa"}
+    assert wanted({**of_a_run, "prefect.io/degregister-task-definition": "true"})
+    assert not wanted({**of_a_run, "prefect.io/degregister-task-definition": "false"})
+    assert not wanted(of_a_run)
 
 
 async def test_a_definition_that_is_deregistered_already_is_fine(stub: Any) -> None:

@@ -117,7 +117,8 @@ def test_labels_become_tags_that_ecs_takes(request_of: Any) -> None:
 
 
 def test_a_definition_to_be_deregistered_is_marked_on_the_task(request_of: Any) -> None:
-    assert tags.as_dict(request_of(auto_deregister_task_definition=True)["tags"])[tags.DEREGISTER] == "true"
+    marked = tags.as_dict(request_of(auto_deregister_task_definition=True)["tags"])
+    assert marked["prefect.io/degregister-task-definition"] == "true"  # as workers and observers before have it
     given = request_of(auto_deregister_task_definition=True, given=True)
     assert tags.DEREGISTER not in tags.as_dict(given["tags"])
 

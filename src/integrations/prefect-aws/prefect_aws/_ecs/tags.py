@@ -21,8 +21,11 @@ WORKER_NAME = "prefect.io/worker-name"
 CONTAINER_NAME = "prefect.io/container-name"
 """The container that runs the flow; what the others do decides nothing."""
 
-DEREGISTER = "prefect.io/deregister-task-definition"
-"""`true` when the task's definition is to be deregistered once the task has ended."""
+DEREGISTER = "prefect.io/degregister-task-definition"
+"""`true` when the task's definition is to be deregistered once the task has ended.
+
+The name is spelt as in 0.7.12: its tasks may end under this worker, and those of this worker under its observer.
+"""
 
 _REFUSED = re.compile(r"[^\w\s.:/=+\-@]", re.UNICODE)
 _MAX_TAGS = 50

@@ -219,7 +219,9 @@ async def mark_runs_as_crashed(event: dict[str, Any], tags: dict[str, str]) -> N
     statuses=["STOPPED"],
 )
 async def deregister_task_definition(event: dict[str, Any], tags: dict[str, str]) -> None:
-    """Deregister the definition of a task that has stopped, if the task's tags ask for it.
+    """Deregister the definition of a task that has stopped.
+
+    `ecs_observer` calls it for tasks whose tags ask for it: those of runs with `auto_deregister_task_definition`.
 
     Args:
         event: The event that EventBridge gave.
@@ -228,7 +230,7 @@ async def deregister_task_definition(event: dict[str, Any], tags: dict[str, str]
     Raises:
         AwsError: If ECS refuses. A definition that is deregistered or deleted already is no error.
     """
-    if tags.get(names.DEREGISTER) == "true" and (arn := event["detail"].get("taskDefinitionArn")):
+    if arn := event["detail"].get("taskDefinitionArn"):
         await in_thread(_deregister, str(arn))
 
 
