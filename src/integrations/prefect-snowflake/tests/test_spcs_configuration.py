@@ -100,8 +100,33 @@ def test_the_variables_become_a_specification() -> None:
 def test_what_has_no_value_is_left_out() -> None:
     request = _request()
     assert set(request.specification["spec"]) == {"containers", "logExporters"}
-    assert _container(request)["resources"] == {"requests": {"cpu": "1", "memory": "1G"}}
+    assert _container(request)["resources"] == {"requests": {"cpu": "1", "memory": "1G"}, "limits": {"memory": "1G"}}
     assert "secrets" not in _container(request)
+
+
+@pytest.mark.parametrize(
+    ("image", "sent"),
+    [
+        ("my-image:1", "acme.registry/flows/runs/images/my-image:1"),
+        ("team/my-image:1", "acme.registry/flows/runs/images/team/my-image:1"),
+        ("/FLOWS/RUNS/images/my-image:1", "/FLOWS/RUNS/images/my-image:1"),
+        ("/flows/other/images/my-image:1", "/flows/other/images/my-image:1"),
+        ("FLOWS/RUNS/images/my-image:1", "FLOWS/RUNS/images/my-image:1"),
+        ("acme.registry/flows/runs/images/my-image:1", "acme.registry/flows/runs/images/my-image:1"),
+        ("other.registry:5000/flows/runs/images/my-image:1", "other.registry:5000/flows/runs/images/my-image:1"),
+    ],
+)
+def test_a_registry_stands_before_images_that_name_none(image: str, sent: str) -> None:
+    request = _request(image=image, image_registry="acme.registry/flows/runs/images/")
+    assert _container(request)["image"] == sent
+
+
+def test_memory_that_is_asked_for_is_the_limit_unless_there_is_another() -> None:
+    resources = _container(_request(memory_request="2Gi", cpu_limit="2"))["resources"]
+    assert resources["limits"] == {"cpu": "2", "memory": "2Gi"}
+    assert _container(_request(memory_limit="4Gi"))["resources"]["limits"] == {"memory": "4Gi"}
+    manifest = {"spec": {"containers": [{"name": "main", "resources": {"requests": {"cpu": 1}}}]}}
+    assert _container(_request(job_manifest=manifest))["resources"] == {"requests": {"cpu": 1}}
 
 
 def test_an_image_with_its_own_entry_point_gets_no_command() -> None:

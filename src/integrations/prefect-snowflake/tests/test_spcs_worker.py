@@ -228,7 +228,7 @@ async def test_a_role_that_may_not_list_or_describe_pools_runs_jobs_all_the_same
 async def test_a_specification_that_snowflake_refuses_is_said(pool: Pool, server: Snowpark) -> None:
     message = await _fails(pool, SnowflakeError, memory_request="much")
     assert "Invalid spec" in message
-    assert "requests.memory" in message
+    assert "limits.memory" in message  # it is the memory that is asked for
 
 
 async def test_a_wrong_password_is_said_without_it(pool: Pool) -> None:

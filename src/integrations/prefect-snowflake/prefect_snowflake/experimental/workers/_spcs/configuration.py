@@ -86,7 +86,7 @@ class SPCSWorkerConfiguration(JobConfiguration):
         "container runs the flow.",
     )
     image: str = Field(default_factory=get_prefect_image_name, description="Image of the container.")
-    image_registry: str | None = Field(default=None, description="What stands before the image.")
+    image_registry: str | None = Field(default=None, description="Repository of an image that names none.")
     entrypoint: str | None = Field(
         default=DEFAULT_CONTAINER_ENTRYPOINT,
         description="What the container starts, with the command as its arguments. Empty for that of the image.",
@@ -107,7 +107,10 @@ class SPCSWorkerConfiguration(JobConfiguration):
     cpu_limit: str | None = Field(default=SPCS_DEFAULT_CPU_LIMIT, description="Cores that it gets at most.")
     gpu_count: int | None = Field(default=None, description="How many GPUs the container gets.")
     memory_request: str = Field(default=SPCS_DEFAULT_MEMORY_REQUEST, description="Memory that the container needs.")
-    memory_limit: str | None = Field(default=SPCS_DEFAULT_MEMORY_LIMIT, description="Memory that it gets at most.")
+    memory_limit: str | None = Field(
+        default=SPCS_DEFAULT_MEMORY_LIMIT,
+        description="Memory that it gets at most; as much as it needs when not given.",
+    )
     volume_mounts: list[dict[str, str]] = Field(default_factory=list, description="Where volumes are mounted.")
     volumes: list[dict[str, Any]] = Field(default_factory=list, description="Volumes of the container.")
     log_level: LogLevel = Field(default="INFO", description="What of the output goes to the account's event table.")
@@ -252,6 +255,8 @@ class SPCSWorkerConfiguration(JobConfiguration):
         container = parts.main_container(manifest)
         container["name"] = container_name(str(container.get("name") or ""))
         container["image"] = self._image_of(container)
+        if isinstance(container.get("resources"), dict):
+            container["resources"] = parts.limited(container["resources"])
         for part, words in (("command", self._entrypoint_words()), ("args", self.command_words())):
             if not isinstance(container.get(part), list):
                 container[part] = words

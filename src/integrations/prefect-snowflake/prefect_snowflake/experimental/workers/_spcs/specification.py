@@ -15,6 +15,9 @@ from .names import container_name, secret_name
 
 Json = dict[str, Any]
 
+_HOST = re.compile(r"[^/]+\.[^/:]+(:\d+)?/|localhost(:\d+)?/")
+_PARTS_OF_A_REPOSITORY = 3  # database, schema, repository
+
 
 def pruned(value: Any) -> Any:
     """Copy without what has no value: `None`, and what is empty when that is left out.
@@ -46,11 +49,28 @@ def main_container(manifest: Mapping[str, Any]) -> Json:
 
 
 def image_of(image: str, registry: str | None) -> str:
-    """Put a registry before an image that does not name it already."""
-    if not registry:
+    """Put a registry before an image that names none itself.
+
+    Args:
+        image: `name:tag`, an image's path in Snowflake (`/database/schema/repository/name:tag`), or one with a host.
+        registry: A repository, as a path or with its host.
+    """
+    registry = (registry or "").rstrip("/")
+    repository = _HOST.sub("", registry).strip("/")
+    path = image.lstrip("/")
+    is_whole = image.startswith("/") and path.count("/") >= _PARTS_OF_A_REPOSITORY
+    if not registry or is_whole or _HOST.match(image) or path.lower().startswith(f"{repository}/".lower()):
         return image
-    registry = registry.rstrip("/")
-    return image if image.startswith(f"{registry}/") else f"{registry}/{image.lstrip('/')}"
+    return f"{registry}/{path}"
+
+
+def limited(resources: Mapping[str, Any]) -> Json:
+    """Resources in which the memory that is asked for is the limit, too, unless they name another."""
+    asked: Json = resources.get("requests") or {}
+    limits: Json = resources.get("limits") or {}
+    if not asked.get("memory") or limits.get("memory"):
+        return dict(resources)
+    return {**resources, "limits": {**limits, "memory": asked["memory"]}}
 
 
 def variables_of(secrets: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -35,7 +35,7 @@ class SPCSServiceTemplateVariables(BaseVariables):
     )
     image_registry: str | None = Field(
         default=None,
-        description="What stands before the image: an image repository of Snowflake, as a path or with its host.",
+        description="Image repository of Snowflake, as a path or with its host, for an image that names none.",
         examples=["/my_db/my_schema/my_repository"],
     )
     entrypoint: str | None = Field(
@@ -85,7 +85,7 @@ class SPCSServiceTemplateVariables(BaseVariables):
     )
     memory_limit: str | None = Field(
         default=SPCS_DEFAULT_MEMORY_LIMIT,
-        description="Memory that the container gets at most; no limit when not given.",
+        description="Memory that the container gets at most; `memory_request` when not given.",
     )
     volume_mounts: list[dict[str, str]] = Field(
         default_factory=list,
