@@ -263,10 +263,12 @@ class RedisDatabase(QuickKey, WritableFileSystem):
         return cls(host=host, port=port, **options)
 
     def as_connection_params(self) -> dict[str, Any]:
-        """Return arguments for redis-py's client.
+        """Return what the block says about the connection, for what takes it as keyword arguments.
 
         Returns:
-            A dictionary to unpack: `redis.Redis(**block.as_connection_params())`. Secrets stand in it as plain text.
+            A dictionary to unpack: `redis.Redis(**block.as_connection_params())`, or, also where the block has a
+            `connection_url`, `RedisLockManager(**block.as_connection_params())`. Secrets stand in it as plain text;
+            what is not set is left out.
         """
         params: dict[str, Any] = {
             "host": self.host,
@@ -275,8 +277,8 @@ class RedisDatabase(QuickKey, WritableFileSystem):
             "username": self.username.get_secret_value() if self.username else None,
             "password": self.password.get_secret_value() if self.password else None,
             "ssl": self.ssl,
-            **(self.model_extra or {}),
+            "connection_url": self.connection_url.get_secret_value() if self.connection_url else None,
         }
-        if self.ssl:
-            params |= self._tls()
-        return {name: value for name, value in params.items() if name not in _OWN}
+        params = {name: value for name, value in params.items() if value is not None}
+        params |= {name: value for name, value in (self.model_extra or {}).items() if name not in _OWN}
+        return params | self._tls() if self.ssl else params

@@ -20,7 +20,15 @@ from pydantic import SecretStr, ValidationError
 
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.redis import RedisSentinels, RedisServer
-from prefect_redis import RedisDatabase, redis_execute, redis_get, redis_get_binary, redis_set, redis_set_binary
+from prefect_redis import (
+    RedisDatabase,
+    RedisLockManager,
+    redis_execute,
+    redis_get,
+    redis_get_binary,
+    redis_set,
+    redis_set_binary,
+)
 from prefect_redis.connection import aclose_redis_client, close_redis_client
 from prefect_redis.errors import (
     RedisAccessDenied,
@@ -93,6 +101,22 @@ def test_parameters_can_be_unpacked(server: RedisServer) -> None:
         assert client.ping()
     assert block.as_connection_params()["socket_timeout"] == 7
     assert "key_ttl" not in block.as_connection_params()
+
+
+def test_parameters_hold_what_is_set_alone() -> None:
+    assert RedisDatabase(db=2).as_connection_params() == {"host": "localhost", "port": 6379, "db": 2, "ssl": False}
+    given = RedisDatabase(username="me", password="pw").as_connection_params()
+    assert (given["username"], given["password"]) == ("me", "pw")
+
+
+def test_a_lock_manager_takes_the_parameters_of_a_block(server: RedisServer) -> None:
+    block = RedisDatabase(connection_url=server.url_for(db=3))
+    locks = RedisLockManager(**block.as_connection_params())
+    assert locks.acquire_lock("k", "me")
+    assert block.get_client().get("lock:k") == b"me"
+    locks.release_lock("k", "me")
+    with pytest.raises(TypeError, match="connection_url"):  # rather than connect to somewhere else
+        redis.Redis(**block.as_connection_params())
 
 
 def test_bad_fields_are_named() -> None:
