@@ -196,6 +196,8 @@ def draft_email(
             subclasses say more.
         EmailTooLarge: If the attachments alone are larger than `max_message_bytes`.
     """
+    subject, msg = _text("subject", subject), _text("msg", msg)
+    msg_plain = None if msg_plain is None else _text("msg_plain", msg_plain)
     message = MIMEMultipart("mixed", policy=MAIL_POLICY)
     set_header(message, "Subject", subject)
     author = _one_address("email_from", email_from)
@@ -235,6 +237,14 @@ def message_bytes(message: Message, *, utf8: bool = False) -> bytes:
         del message["Bcc"]
     BytesGenerator(buffer, policy=policy).flatten(message)
     return buffer.getvalue()
+
+
+def _text(field: str, value: str | None) -> str:
+    if value is None:
+        return ""  # as earlier releases took it
+    if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a caller
+        raise InvalidEmail(f"{field} is of type {type(value).__name__!r}. Give text.")
+    return value
 
 
 def _addresses(field: str, value: str | Iterable[str] | None) -> tuple[Address, ...]:

@@ -120,6 +120,20 @@ def test_a_mail_from_nobody_is_refused() -> None:
         build(email_from=None)
 
 
+@pytest.mark.parametrize("field", ["subject", "msg", "msg_plain"])
+@pytest.mark.parametrize("value", [5, b"text"], ids=["number", "bytes"])
+def test_what_is_no_text_is_named(field: str, value: Any) -> None:
+    with pytest.raises(InvalidEmail, match=f"{field} is of type '{type(value).__name__}'"):
+        build(**{field: value})
+
+
+def test_a_mail_may_have_neither_subject_nor_contents() -> None:
+    """Earlier releases took `None` for both."""
+    message = received(subject=None, msg=None)
+    assert not message["Subject"]
+    assert message.get_content_type() == "multipart/mixed"
+
+
 def test_several_authors_are_refused() -> None:
     with pytest.raises(InvalidEmail, match="2 addresses"):
         build(email_from="a@x.com, b@x.com")
