@@ -106,10 +106,16 @@ def _no_answer(exc: Exception, webhook: SlackWebhook) -> SlackWebhookUnreachable
 
 def post_text(webhook: SlackWebhook, body: Json, text: str | None) -> None:
     """Send a message whose text may be longer than Slack takes: the rest follows in further messages."""
-    first, *rest = split_text(text, MAX_TEXT) if text is not None else [None]
+    first, *rest = split_text(_checked(text, "text"), MAX_TEXT) if text is not None else [None]
     post(webhook, {**body, "text": first})
     for part in rest:
         post(webhook, {"text": part})
+
+
+def _checked(text: object, field: str) -> str:
+    if isinstance(text, str):
+        return text
+    raise InvalidSlackMessage(f"{_SUBJECT}: {field} is of type {type(text).__name__}. Give a str.")
 
 
 def notification(body: str, subject: str | None) -> list[Json]:
@@ -135,6 +141,7 @@ def notification(body: str, subject: str | None) -> list[Json]:
 
 def notify(webhook: SlackWebhook, body: str, subject: str | None, *, is_sync: bool) -> None:
     """Send a notification. A client of the user's own gets subject and body as one text, as it always has."""
+    _checked(body, "body")
     own = own_webhook_client(webhook, is_sync=is_sync)
     if own is not None:
         for message in notification(f"{subject}\n{body}" if subject else body, None):

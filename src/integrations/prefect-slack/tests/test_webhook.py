@@ -168,6 +168,16 @@ def test_what_is_no_url_is_refused_without_being_shown(url: str, webhook_for: Ma
     assert WEBHOOK_SECRET not in shown(caught.value)
 
 
+@pytest.mark.parametrize("text", [None, 5, b"hi"], ids=["none", "number", "bytes"])
+def test_what_is_no_text_is_refused(slack: SlackServer, webhook: SlackWebhook, text: Any) -> None:
+    with pytest.raises(InvalidSlackMessage, match=f"body is of type {type(text).__name__}"):
+        webhook.notify(text)
+    if text is not None:
+        with pytest.raises(InvalidSlackMessage, match=f"text is of type {type(text).__name__}"):
+            send(webhook, text)
+    assert slack.hook_posts == []
+
+
 def test_nothing_to_send_is_refused(slack: SlackServer, webhook: SlackWebhook) -> None:
     for call in (lambda: webhook.notify(""), lambda: send(webhook, None)):
         with pytest.raises(InvalidSlackMessage, match="nothing to send"):
