@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -43,9 +44,11 @@ def configured(**variables: Any) -> DockerWorkerJobConfiguration:
     return DockerWorkerJobConfiguration(image="busybox:dev", **variables)
 
 
-def options_of(*, is_local: bool = True, version: str = "24.0.1", **variables: Any) -> dict[str, Any]:
+def options_of(
+    *, is_local: bool = True, version: str = "24.0.1", logger: logging.Logger | None = None, **variables: Any
+) -> dict[str, Any]:
     client: Any = FakeVersion(version)
-    return container_options(configured(**variables), client, flow_run_id="r", is_local=is_local)
+    return container_options(configured(**variables), client, flow_run_id="r", is_local=is_local, logger=logger)
 
 
 # The template --------------------------------------------------------------------------------------------------------
@@ -265,13 +268,10 @@ def test_a_default_gives_way_to_a_further_argument() -> None:
 @pytest.mark.parametrize(
     ("variables", "kwargs", "words"),
     [
-        ({}, {"image": "other"}, "the job variable `image` sets"),
-        ({}, {"command": "true"}, "the job variable `command` sets"),
         ({}, {"network": "n"}, "the job variable `networks` sets"),
-        ({"mem_limit": "1g"}, {"mem_limit": "2g"}, r"'mem_limit' \('2g'\), and the job variable `mem_limit`"),
+        ({"shm_size": "1g"}, {"shm_size": "2g"}, r"'shm_size' \('2g'\), and the job variable `shm_size`"),
         ({"cpus": 1}, {"nano_cpus": 5}, r"'nano_cpus' \(5\), and the job variable `cpus`"),
         ({"env": {"A": "1"}}, {"environment": {"A": "2"}}, "A stands in the job variable `env` and in 'environment'"),
-        ({"labels": {"a": "1"}}, {"labels": {"a": "2"}}, "a stands in the job variable `labels`"),
         (
             {"volumes": ["one:/data"]},
             {"volumes": ["two:/data:ro"]},
@@ -293,6 +293,46 @@ def test_what_stands_in_two_places_is_refused_with_both(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         options_of(**variables, container_create_kwargs=kwargs)
+
+
+@pytest.mark.parametrize(
+    ("variables", "kwargs", "words"),
+    [
+        ({}, {"image": "other"}, "'image' ('other'), which the job variable `image` sets ('busybox:dev')"),
+        (
+            {"command": "true"},
+            {"command": "false"},
+            "'command', which the job variable `command` sets: it has no effect",
+        ),
+        ({"name": "mine"}, {"name": "other"}, "'name' ('other'), which the job variable `name` sets ('mine')"),
+        (
+            {"mem_limit": "1g"},
+            {"mem_limit": "2g"},
+            "'mem_limit' ('2g'), which the job variable `mem_limit` sets ('1g')",
+        ),
+        ({"privileged": True}, {"privileged": False}, "'privileged' (False), which the job variable `privileged`"),
+        ({"network_mode": "bridge"}, {"network_mode": "host"}, "'network_mode' ('host'), which the job variable"),
+        ({"labels": {"a": "1"}}, {"labels": {"a": "2"}}, "a stands in the job variable `labels` and in 'labels' of"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_an_argument_gives_way_to_the_variable_that_is_as_old_with_a_warning(
+    variables: dict[str, Any], kwargs: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("tests.docker")
+    assert options_of(**variables, container_create_kwargs=kwargs, logger=logger) == options_of(**variables)
+    assert [words in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_an_argument_that_says_the_same_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+    kwargs = {"image": "busybox:dev", "mem_limit": "1g", "labels": {"a": "1"}}
+    logger = logging.getLogger("tests.docker")
+    options_of(mem_limit="1g", labels={"a": "1"}, container_create_kwargs=kwargs, logger=logger)
+    assert not caplog.records
+
+
+def test_a_size_that_was_cleared_in_a_form_is_not_set() -> None:
+    assert options_of(mem_limit="", memswap_limit="", shm_size="") == options_of()
 
 
 def test_no_option_of_a_log_driver_is_repeated_in_a_refusal() -> None:

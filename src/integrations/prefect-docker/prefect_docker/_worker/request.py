@@ -1,7 +1,8 @@
 """Write down the container that a flow run asks for, as docker-py's `containers.create` takes it.
 
-What the job variables say and what `container_create_kwargs` adds are merged: mappings and lists are joined, and where
-both say the same thing differently, the run is refused, with both named.
+What the job variables say and what `container_create_kwargs` adds are merged: mappings and lists are joined. Where both
+say the same thing differently, the variable counts and a warning names both, if the variable is as old as
+`container_create_kwargs`: pools have such pairs, and their runs start. Otherwise the run is refused, with both named.
 """
 
 from __future__ import annotations
@@ -19,18 +20,25 @@ from .sizes import size_in_bytes
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from prefect_integration_kit.logs import Log
+
     from .configuration import DockerWorkerJobConfiguration
 
 KWARGS = "container_create_kwargs"
-_OWN = {"image": "image", "command": "command", "name": "name", "network": "networks"}
-"""Arguments that only job variables may set, and the variable of each."""
+_OWN = ("image", "command", "name")
+"""Arguments that only the job variables of their names set."""
 
 _IGNORED = frozenset({"detach", "remove", "stdout", "stderr"})
 """Arguments of docker-py's `containers.run` that mean nothing to `create`."""
 
 
 def container_options(
-    configuration: DockerWorkerJobConfiguration, client: DockerClient, *, flow_run_id: str, is_local: bool
+    configuration: DockerWorkerJobConfiguration,
+    client: DockerClient,
+    *,
+    flow_run_id: str,
+    is_local: bool,
+    logger: Log | None = None,
 ) -> dict[str, Any]:
     """Write the arguments of `containers.create`, but for the name. Asks the engine's version where that matters.
 
@@ -39,6 +47,7 @@ def container_options(
         client: A client of the engine.
         flow_run_id: The run.
         is_local: Whether the engine runs on this machine.
+        logger: Warned of arguments that have no effect.
 
     Returns:
         Image, command and options.
@@ -46,7 +55,9 @@ def container_options(
     Raises:
         ValueError: If variables and `container_create_kwargs` contradict each other, or a value cannot be used.
     """
-    given = _Given(configuration.container_create_kwargs or {})
+    given = _Given(configuration.container_create_kwargs or {}, logger)
+    for name in _OWN:
+        given.give_way(name, getattr(configuration, name))
     network_mode = configuration.get_network_mode()
     env = {name: value for name, value in configuration.env.items() if value is not None}
     labels = {**configuration.labels}
@@ -57,13 +68,13 @@ def container_options(
         "image": configuration.image,
         "command": configuration.command,
         "environment": network.rewritten(given.joined("environment", "env", env), network_mode),
-        "labels": given.joined("labels", "labels", labels),
-        "network_mode": given.chosen("network_mode", network_mode, configuration.network_mode),
+        "labels": given.joined("labels", "labels", labels, gives_way=True),
+        "network_mode": given.chosen("network_mode", network_mode, configuration.network_mode, gives_way=True),
         "volumes": _volumes(configuration.volumes, given, is_local=is_local) or None,
         "extra_hosts": _extra_hosts(configuration, client, given, network_mode) or None,
-        "privileged": given.chosen("privileged", configuration.privileged or None),
-        "mem_limit": given.chosen("mem_limit", configuration.mem_limit),
-        "memswap_limit": given.chosen("memswap_limit", _swap(configuration.memswap_limit)),
+        "privileged": given.chosen("privileged", configuration.privileged or None, gives_way=True),
+        "mem_limit": given.chosen("mem_limit", configuration.mem_limit, gives_way=True),
+        "memswap_limit": given.chosen("memswap_limit", _swap(configuration.memswap_limit), gives_way=True),
         "shm_size": given.chosen("shm_size", configuration.shm_size),
         "ipc_mode": given.chosen("ipc_mode", configuration.ipc_mode),
         "runtime": given.chosen("runtime", configuration.runtime),
@@ -78,22 +89,37 @@ def container_options(
 class _Given:
     """What `container_create_kwargs` has, and which of it has been looked at."""
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        for name, variable in _OWN.items():
-            if name in arguments:
-                raise ValueError(
-                    f"`{KWARGS}` has {name!r}, which the job variable `{variable}` sets. Remove it there and set "
-                    f"`{variable}`."
-                )
+    def __init__(self, arguments: Mapping[str, Any], logger: Log | None) -> None:
+        self._logger = logger
+        if "network" in arguments:
+            raise ValueError(
+                f"`{KWARGS}` has 'network', which the job variable `networks` sets. Remove it there and set `networks`."
+            )
         self._arguments = {name: value for name, value in arguments.items() if name not in _IGNORED}
 
     def take(self, name: str) -> Any:
         return self._arguments.pop(name, None)
 
+    def give_way(self, name: str, ours: Any) -> None:
+        """Leave an argument out that a job variable sets."""
+        theirs = self.take(name)
+        if theirs is not None and theirs != ours:
+            values = ("", "") if name == "command" else (_shown(theirs), _shown(ours))  # it may have secrets in it
+            self._warn(
+                f"`{KWARGS}` has {name!r}{values[0]}, which the job variable `{name}` sets{values[1]}: it has no "
+                f"effect. Remove it there, and set `{name}` if another is wanted."
+            )
+
+    def _warn(self, message: str) -> None:
+        if self._logger is not None:
+            self._logger.warning("%s", message)
+
     def rest(self) -> dict[str, Any]:
         return self._arguments
 
-    def chosen(self, name: str, ours: Any, explicit: Any = ..., *, variable: str | None = None) -> Any:
+    def chosen(
+        self, name: str, ours: Any, explicit: Any = ..., *, variable: str | None = None, gives_way: bool = False
+    ) -> Any:
         """One value that may stand in both places.
 
         Args:
@@ -101,7 +127,10 @@ class _Given:
             ours: What the job variable makes of it.
             explicit: What the job variable says, where `ours` may be a default that gives way.
             variable: The job variable, where it has another name.
+            gives_way: Whether the argument gives way to the variable where both say something.
         """
+        if gives_way and (ours if explicit is ... else explicit) is not None:
+            self.give_way(name, ours)
         theirs = self.take(name)
         if theirs is None:
             return ours
@@ -113,15 +142,16 @@ class _Given:
             )
         return theirs
 
-    def joined(self, name: str, variable: str, ours: Mapping[str, Any]) -> dict[str, Any]:
+    def joined(self, name: str, variable: str, ours: Mapping[str, Any], *, gives_way: bool = False) -> dict[str, Any]:
         """A mapping whose entries may stand in both places."""
         theirs = _mapping(self.take(name))
         for key in sorted(theirs.keys() & ours.keys()):
             if str(theirs[key]) != str(ours[key]):
-                raise ValueError(
-                    f"{key} stands in the job variable `{variable}` and in {name!r} of `{KWARGS}`, with different "
-                    "values. Remove one of the two."
-                )
+                both = f"{key} stands in the job variable `{variable}` and in {name!r} of `{KWARGS}`"
+                message = f"{both}, with different values"
+                if not gives_way:
+                    raise ValueError(f"{message}. Remove one of the two.")
+                self._warn(f"{message}; the latter has no effect. Remove one of the two.")
         return {**theirs, **ours}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", re.IGNORECASE)
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -48,5 +48,9 @@ def _assert_swap(size: str | None) -> str | None:
     return size if size is not None and size.strip() == "-1" else _assert_size(size)
 
 
-Size = Annotated[str | None, AfterValidator(_assert_size)]
-SwapSize = Annotated[str | None, AfterValidator(_assert_swap)]
+def _none_if_blank(size: object) -> object:
+    return None if size == "" else size  # a field of a form that was cleared
+
+
+Size = Annotated[str | None, BeforeValidator(_none_if_blank), AfterValidator(_assert_size)]
+SwapSize = Annotated[str | None, BeforeValidator(_none_if_blank), AfterValidator(_assert_swap)]

@@ -61,7 +61,9 @@ async def create(
 
     client = engine.client
     options = await engine.threads.call(
-        lambda: container_options(configuration, client, flow_run_id=str(flow_run_id), is_local=engine.is_local)
+        lambda: container_options(
+            configuration, client, flow_run_id=str(flow_run_id), is_local=engine.is_local, logger=logger
+        )
     )
     networks = await engine.threads.call(lambda: _existing_networks(client, configuration.networks))
     await engine.threads.pull(
