@@ -259,6 +259,17 @@ def test_each_way_to_set_the_level_has_an_effect(
     assert [record.getMessage() for record in records if record.levelno < logging.ERROR] == []
 
 
+def test_a_selector_may_be_a_text(dbt_project: DbtProject) -> None:
+    runner = runner_of(dbt_project)
+    models: Any = runner.invoke(["ls", "--select", "resource_type:model"]).result
+    by_name: Any = runner.invoke(["ls"], select="resource_type:model").result
+    without_models: Any = runner.invoke(["ls"], exclude="resource_type:model").result
+    assert models
+    assert by_name == models
+    assert without_models
+    assert not set(models).intersection(without_models)
+
+
 def test_an_unknown_flag_is_an_error_whatever_raise_on_failure_says(dbt_project: DbtProject) -> None:
     with (
         temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}),

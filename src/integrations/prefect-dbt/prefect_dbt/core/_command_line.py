@@ -27,6 +27,8 @@ _WITH_VALUE = frozenset(
     | {"--threads", "-r", "-t"}
 )
 
+_LISTS = frozenset({"select", "exclude", "resource_types", "exclude_resource_types"})
+
 
 def command_of(args: Sequence[str]) -> str:
     """Name the command of arguments, such as `build` or `source freshness`; empty if none is seen."""
@@ -87,4 +89,6 @@ def without(option: str, args: Sequence[str]) -> list[str]:
 
 def plain_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Make keyword arguments fit for another process: members of `EventLevel` and others by their values."""
-    return {name: value.value if isinstance(value, Enum) else value for name, value in kwargs.items()}
+    plain = {name: value.value if isinstance(value, Enum) else value for name, value in kwargs.items()}
+    # Of a text dbt would take each letter for a selector, and then find nothing to do.
+    return {name: [value] if name in _LISTS and isinstance(value, str) else value for name, value in plain.items()}
