@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prefect_integration_kit.awaitables import Awaitable, AwaitableStr
 from prefect_integration_kit.blocks import QuickKey
 from prefect_integration_kit.dispatch import async_dispatch, run_sync_in_worker_thread
+from prefect_integration_kit.sdk_errors import combined
 from prefect_integration_kit.waiting import SYSTEM_CLOCK, Clock, WaitTimeout, apoll, poll
 
 from ._clients import client_for
@@ -220,6 +221,13 @@ class _AwaitedRun(Awaitable, GlueJobRun):
         return GlueJobRun.model_construct(**dict(self))
 
 
+def _as_runtime_error(error: AwsError) -> AwsError:
+    """Make an error a `RuntimeError`, too: that is what a run that cannot be started raised before 0.8.0."""
+    made = combined(type(error), RuntimeError)(str(error))
+    vars(made).update(vars(error))
+    return made
+
+
 class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgument] - `JobBlock[str]` would be a block of its own
     """A job that is defined in AWS Glue.
 
@@ -274,7 +282,10 @@ class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgu
             with unsure, aws_errors(f"Glue job {self.job_name!r}"):
                 return str(client.start_job_run(**request)["JobRunId"])
 
-        job_id = start_once(ask, _clock)
+        try:
+            job_id = start_once(ask, _clock)
+        except AwsError as exc:
+            raise _as_runtime_error(exc) from exc.__cause__
         self.logger.info("Started Glue job %s, run %s", self.job_name, job_id)
         return GlueJobRun(
             job_name=self.job_name,
@@ -296,6 +307,7 @@ class GlueJobBlock(QuickKey, JobBlock):  # pyright: ignore[reportMissingTypeArgu
             The run, to wait for or to ask for its state. It can be pickled and used in another process.
 
         Raises:
+            RuntimeError: If no run can be started; each of these is one, too.
             AwsNotFound: If there is no such job.
             AwsThrottled: If as many runs of the job as it allows are under way.
             AwsAccessDenied: If this identity may not start it.

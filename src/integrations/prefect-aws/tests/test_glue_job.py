@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from prefect import flow
 
 from prefect_aws import AwsCredentials, errors, glue_job
@@ -169,8 +170,15 @@ def test_a_run_that_cannot_be_stopped_does_not_hide_the_interruption(
 
 async def test_a_missing_job_is_named(block: GlueJobBlock, stub: Any, call: Any) -> None:
     stub.fail("StartJobRun", "EntityNotFoundException", "no such job")
-    with pytest.raises(errors.AwsNotFound, match="Glue job 'nightly'"):
+    with pytest.raises(RuntimeError, match="Glue job 'nightly'") as caught:
         await call(block, "trigger")
+    assert isinstance(caught.value, errors.AwsNotFound)
+    assert isinstance(caught.value, ClientError)
+    assert caught.value.response["Error"]["Code"] == caught.value.code == "EntityNotFoundException"
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(again, RuntimeError)
+    assert isinstance(again, errors.AwsNotFound)
+    assert str(again) == str(caught.value)
 
 
 async def test_a_client_that_is_given_is_used(block: GlueJobBlock, stub: Any, call: Any) -> None:
