@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from threading import Lock
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
+
+from .task_run_orders import digest_of
 
 H = TypeVar("H")
 
@@ -31,7 +32,7 @@ class SharedParcels(Generic[H]):
         Args:
             content: Its bytes.
         """
-        digest = blake2b(content, digest_size=16).digest()
+        digest = digest_of(content)
         with self._lock:
             handle = self._sent.get(digest)
             if handle is None or (self._is_lost is not None and self._is_lost(handle)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,9 +17,11 @@ from prefect.futures import PrefectConcurrentFuture
 from prefect.states import Completed
 from prefect.utilities.annotations import allow_failure, quote
 
+from prefect_integration_kit import task_run_orders
 from prefect_integration_kit.task_run_environments import drain, in_settings, run_order
 from prefect_integration_kit.task_run_losses import Submitted, crashed_state, not_ready_state, report, started
 from prefect_integration_kit.task_run_orders import INLINE_BYTES, Packer, Upstream, Waits, one_batch, with_results
+from prefect_integration_kit.task_run_parcels import SharedParcels
 from prefect_integration_kit.task_run_pickles import dumps, dumps_context
 
 
@@ -90,6 +93,29 @@ def test_what_many_calls_share_is_pickled_once(packer: Packer):
         for _ in range(3):
             packer.pack(size, uuid4(), {"content": shared}, None, None, "state")
     assert Counted.count == 1
+
+
+def test_what_many_calls_share_is_digested_once(packer: Packer, monkeypatch: pytest.MonkeyPatch):
+    digested: list[int] = []
+
+    def digest(content: bytes, **options: Any) -> Any:
+        digested.append(len(content))
+        return blake2b(content, **options)
+
+    monkeypatch.setattr(task_run_orders, "blake2b", digest)
+    shared: SharedParcels[Handle] = SharedParcels(lambda _: Handle())
+    content = b"x" * 100_000
+
+    def handles(number: int) -> set[Handle]:
+        packed = packer.pack(add, uuid4(), {"x": number, "y": content}, None, None, "state")
+        return {shared.send(each) for each in packed.parcels}
+
+    with one_batch():
+        held = [handles(number) for number in range(3)]
+    assert held[0] == held[1] == held[2]
+    assert len([size for size in digested if size >= len(content)]) == 1
+    assert handles(4) == held[0]  # an equal one that is pickled later
+    assert len([size for size in digested if size >= len(content)]) == 2
 
 
 @pytest.mark.parametrize(
