@@ -76,7 +76,11 @@ def find_shell(shell: str | None, env: Mapping[str, str], cwd: Path | None) -> t
             if found := shutil.which(candidate, path=env.get("PATH")):
                 return found, dialect_of(candidate)
         shell = candidates[0]
-    return find_program(shell, env, cwd, field="shell"), dialect_of(shell)
+    name = shell
+    is_unknown = PurePath(shell).name == shell and shutil.which(shell, path=env.get("PATH")) is None
+    if is_unknown and shutil.which(shell.lower(), path=env.get("PATH")) is not None:
+        name = shell.lower()  # earlier releases took `Bash` on any system
+    return find_program(name, env, cwd, field="shell"), dialect_of(shell)
 
 
 def find_program(name: str, env: Mapping[str, str], cwd: Path | None, *, field: str) -> str:

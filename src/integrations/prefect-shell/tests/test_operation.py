@@ -344,6 +344,12 @@ def test_the_extension_is_that_which_was_asked_for() -> None:
         assert name.endswith(".bash")
 
 
+async def test_a_shell_may_be_named_in_capitals(call: Any) -> None:
+    assert await call(ShellOperation(commands=["echo a"], shell="Bash"), "run") == ["a"]
+    with pytest.raises(ShellNotFound, match="'No-Such-Shell'"):
+        await call(ShellOperation(commands=["echo a"], shell="No-Such-Shell"), "run")
+
+
 @pytest.mark.parametrize("program", ["python3", "perl"])
 def test_another_interpreter_can_read_the_commands(program: str) -> None:
     if shutil.which(program) is None:
