@@ -143,8 +143,8 @@ def test_refused_credentials_are_told_without_the_password(
 
 
 def test_credentials_that_lack_a_field_are_refused_by_name(project: Project, credentials: dict[str, Any]) -> None:
-    del credentials["registry_url"]
-    with pytest.raises(DockerInvalidRequest, match="credentials: registry_url: Field required") as caught:
+    del credentials["username"]
+    with pytest.raises(DockerInvalidRequest, match="credentials: username: Field required") as caught:
         steps.push_docker_image(project.name, "1", credentials)
     assert credentials["password"] not in str(caught.value)
     with pytest.raises(DockerInvalidRequest, match="credentials must hold username"):

@@ -83,6 +83,16 @@ def test_an_image_is_pushed_with_its_credentials(client: Any) -> None:
     ]
 
 
+def test_credentials_without_a_registry_are_those_of_docker_hub(client: Any) -> None:
+    assert steps.push_docker_image("acme/app", "1", credentials={"username": "ann", "password": "pw"}) == {
+        "image_name": "acme/app",
+        "tag": "1",
+        "image": "acme/app:1",
+        "additional_tags": [],
+    }
+    client.login.assert_called_once_with(username="ann", password="pw", registry="docker.io", reauth=True)
+
+
 def test_a_push_that_fails_is_an_error(client: Any) -> None:
     client.api.push.return_value = [{"error": "denied"}]
     with pytest.raises(PushError, match="denied"):

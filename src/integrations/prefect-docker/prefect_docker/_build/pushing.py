@@ -13,7 +13,6 @@ from prefect_docker._build.names import ImageName
 from prefect_docker._build.options import BUILDX
 from prefect_docker._build.output import Output, error_in
 from prefect_docker._engine import engine_for_step, is_played, is_stand_in
-from prefect_integration_kit.logs import Log
 from prefect_docker._pulls import log_in
 from prefect_docker._references import DOCKER_HUB, ImageReference, parse_image, registry_host
 from prefect_docker.errors import (
@@ -28,6 +27,7 @@ from prefect_docker.errors import (
     reason_of,
     translate,
 )
+from prefect_integration_kit.logs import Log
 
 if TYPE_CHECKING:
     from prefect_docker.credentials import DockerRegistryCredentials
@@ -42,7 +42,8 @@ def credentials_from(given: Any) -> DockerRegistryCredentials | None:
     """Make a block of the input `credentials`.
 
     Args:
-        given: The fields of a `DockerRegistryCredentials` block, or a block itself.
+        given: The fields of a `DockerRegistryCredentials` block, or a block itself. Without `registry_url` they are
+            those of Docker Hub.
 
     Raises:
         DockerInvalidRequest: If a field is missing or wrong. No value is quoted.
@@ -60,15 +61,13 @@ def credentials_from(given: Any) -> DockerRegistryCredentials | None:
         )
     fields = cast("Mapping[str, Any]", given)
     try:
-        return DockerRegistryCredentials(**fields)
+        return DockerRegistryCredentials.model_validate({"registry_url": "docker.io", **fields})
     except ValidationError as exc:
         wrong = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors())
         raise DockerInvalidRequest(f"credentials: {wrong}.") from None
 
 
-def push_images(
-    name: ImageName, backend: str, credentials: DockerRegistryCredentials | None, *, logger: Log
-) -> None:
+def push_images(name: ImageName, backend: str, credentials: DockerRegistryCredentials | None, *, logger: Log) -> None:
     """Push an image by all its tags.
 
     Args:

@@ -282,7 +282,7 @@ def _prepare_push(
             "image_name": name.repository,
             "tag": name.tag,
             "image": name.reference,
-            "additional_tags": None if additional_tags is None else list(name.additional_tags),
+            "additional_tags": list(name.additional_tags),
         }
 
     # What a tag stands for may have been built anew in between; all tags of a repository are too many to compare.
@@ -307,9 +307,9 @@ def push_docker_image(
     Args:
         image_name: Name of the image: registry, namespace and repository. One without a registry goes to Docker Hub.
         tag: Tag of the image; all tags that the image has on the engine when not given.
-        credentials: Fields of a `DockerRegistryCredentials` block: `username`, `password`, `registry_url`. They are
-            sent to that registry alone, and kept nowhere. Without them, Docker's own logins and credential helpers are
-            used.
+        credentials: Fields of a `DockerRegistryCredentials` block: `username`, `password`, `registry_url` (Docker Hub's
+            when not given). They are sent to that registry alone, and kept nowhere. Without them, Docker's own logins
+            and credential helpers are used.
         additional_tags: Further tags to push.
         ignore_cache: Whether to push although this process has done so.
         build_backend: `docker-py`; or `buildx` to push by the Docker CLI, with its own logins, what that has built.
