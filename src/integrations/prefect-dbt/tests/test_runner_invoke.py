@@ -270,6 +270,13 @@ def test_a_selector_may_be_a_text(dbt_project: DbtProject) -> None:
     assert not set(models).intersection(without_models)
 
 
+def test_texts_by_name_are_read_as_those_of_the_command_line(dbt_project: DbtProject) -> None:
+    result = runner_of(dbt_project).invoke(["compile"], inline="select '{{ var('a') }}'", vars="{a: x y}", threads="1")
+    done: Any = result.result
+    assert done.results[0].node.compiled_code == "select 'x y'"
+    assert done.args["threads"] == 1
+
+
 def test_an_unknown_flag_is_an_error_whatever_raise_on_failure_says(dbt_project: DbtProject) -> None:
     with (
         temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False}),

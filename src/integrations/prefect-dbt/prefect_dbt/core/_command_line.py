@@ -6,6 +6,7 @@ dbt itself resolves its command line, in its own process. Here only a few option
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -28,6 +29,7 @@ _WITH_VALUE = frozenset(
 )
 
 _LISTS = frozenset({"select", "exclude", "resource_types", "exclude_resource_types"})
+_YAML = frozenset({"vars", "warn_error_options"})
 
 
 def command_of(args: Sequence[str]) -> str:
@@ -89,6 +91,20 @@ def without(option: str, args: Sequence[str]) -> list[str]:
 
 def plain_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Make keyword arguments fit for another process: members of `EventLevel` and others by their values."""
-    plain = {name: value.value if isinstance(value, Enum) else value for name, value in kwargs.items()}
-    # Of a text dbt would take each letter for a selector, and then find nothing to do.
-    return {name: [value] if name in _LISTS and isinstance(value, str) else value for name, value in plain.items()}
+    return {name: _plain(name, value.value if isinstance(value, Enum) else value) for name, value in kwargs.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Read a text as dbt reads its command line, which it does not where it is given by name."""
+    if not isinstance(value, str):
+        return value
+    if name in _LISTS:  # of a text dbt would take each letter for a selector, and then find nothing to do
+        return [value]
+    if name == "threads" and value.isdecimal():
+        return int(value)
+    if name in _YAML:
+        import yaml
+
+        with suppress(yaml.YAMLError):  # dbt says what is wrong with it
+            return yaml.safe_load(value)
+    return value
