@@ -18,6 +18,7 @@ from prefect.events.worker import EventsWorker
 from prefect_dask import DaskTaskRunner
 from prefect_dask.errors import DaskResultLost, DaskTaskRunLost
 from prefect_integration_tests.backends.dask import DaskCluster
+from prefect_integration_tests.suites.task_runner import Refusal, refuse
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -78,6 +79,20 @@ def size_when(path: Path, content: bytes, number: int, notes: Path) -> int:
 
 def is_finished(future: Any) -> bool:
     return future.wrapped_future.status == "finished"
+
+
+def test_an_error_that_cannot_be_pickled_comes_from_another_process_as_it_is(killable_cluster: Any) -> None:
+    @flow(task_runner=DaskTaskRunner(address=killable_cluster.address))
+    def refused() -> None:
+        failed = refuse.submit(7)
+        failed.wait()
+        assert failed.state.name == "Failed"
+        failed.result()
+
+    with pytest.raises(Refusal, match="7: closed") as caught:
+        refused()
+    assert caught.value.code == 7
+    assert not hasattr(caught.value, "lock")
 
 
 # A worker dies while it runs a task

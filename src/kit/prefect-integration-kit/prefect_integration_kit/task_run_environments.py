@@ -16,10 +16,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cloudpickle
+from prefect.client.schemas.objects import State
 from prefect.context import SettingsContext, SyncClientContext, hydrated_context
 from prefect.task_engine import run_task_async, run_task_sync
 
 from .task_run_orders import Letterhead, Order, with_results
+from .task_run_pickles import let_travel
 
 if TYPE_CHECKING:
     from prefect import Task
@@ -75,7 +77,20 @@ def _run(order: Order, received: tuple[Any, ...], prepare: Any, run_async: Any) 
             "return_type": order.return_type,
             "dependencies": order.dependencies,
         }
-        return run_async(run_task_async(**call)) if task.isasync else run_task_sync(**call)
+        try:
+            outcome = run_async(run_task_async(**call)) if task.isasync else run_task_sync(**call)
+        except BaseException as exc:
+            let_travel(exc)
+            raise
+        if isinstance(outcome, State) and isinstance(error := _held_by(outcome), BaseException):
+            let_travel(error)
+        return outcome
+
+
+def _held_by(state: State[Any]) -> Any:
+    """What a state holds, by itself or in the record of a result."""
+    data: Any = state.data
+    return data if isinstance(data, BaseException) else getattr(data, "result", None)
 
 
 def in_settings(order: Order, received: tuple[Any, ...], function: Callable[[], T]) -> T:

@@ -54,6 +54,20 @@ def fail() -> None:
     raise ValueError("no")
 
 
+class Refusal(Exception):
+    """Cannot be pickled by itself, as many an error of users: its arguments are not those of its class."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.lock = threading.Lock()
+
+
+@task
+def refuse(code: int) -> None:
+    raise Refusal(code, "closed")
+
+
 @task
 def size(content: bytes, number: int = 0) -> int:
     return len(content) + number
@@ -179,6 +193,19 @@ class TaskRunnerSuite(Suite):
 
         with pytest.raises(ValueError, match="no"):
             numbers()
+
+    def test_an_error_of_any_class_is_the_task_runs_own(self, task_runner: Any) -> None:
+        """Also one whose class does not provide for other processes, and which holds what stays in its own."""
+
+        @flow(task_runner=task_runner)
+        def refused() -> Any:
+            states = [each.state for each in refuse.map([1, 2]) if each.wait() is None]
+            assert [state.name for state in states] == ["Failed", "Failed"]
+            refuse.submit(7).result()
+
+        with pytest.raises(Refusal, match="7: closed") as caught:
+            refused()
+        assert caught.value.code == 7
 
     def test_tags_and_runs_are_known_on_the_worker(self, task_runner: Any) -> None:
         """A task knows of the flow run that has submitted it, and of its tags."""
