@@ -46,15 +46,22 @@ class RedisEdge:
         self.port: int = self._listener.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._open: set[socket.socket] = set()
+        self._lost: set[socket.socket] = set()
         threading.Thread(target=self._accept, name="redis-edge", daemon=True).start()
 
     @contextmanager
     def fault(
         self, fault: EdgeFault, *, times: int | None = 1, where: Callable[[Command], bool], refusal: bytes | None = None
     ) -> Generator[Callable[[], int], None, None]:
-        """Spoil commands while the context lasts; it gives a function that tells how many were."""
+        """Spoil commands while the context lasts; it gives a function that tells how many were.
+
+        Of a fault that lasts, the connections that there are at its end are lost: what somebody has sent by one of
+        them, and given up, is not to be done a moment later.
+        """
         with self._strikes.during(_Strike(fault, times, where, refusal=refusal or b"ERR")) as struck:
             yield struck
+            if times is None:
+                self._lost.update(self._open.copy())
 
     def close(self) -> None:
         """Stop, and break all connections."""
@@ -79,12 +86,15 @@ class RedisEdge:
                 raw, words = _command(asked)
                 self._answer(client, server, answered, raw, Command(words))
         self._open.discard(client)
+        self._lost.discard(client)
 
     def _answer(
         self, client: socket.socket, server: socket.socket, answered: Any, raw: bytes, command: Command
     ) -> None:
         strike = self._strikes.met_by(command)
         if strike is None:
+            if client in self._lost:
+                _cut(client)
             server.sendall(raw)
             client.sendall(_reply(answered))
             return
