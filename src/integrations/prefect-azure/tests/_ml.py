@@ -8,8 +8,10 @@ import ssl
 import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from prefect_azure import AzureMlCredentials, _identity
 from prefect_azure._ml import workspaces
@@ -18,9 +20,6 @@ from prefect_integration_tests.backends.azure_ml import AzureMl, Datastore
 from prefect_integration_tests.backends.azurite import Azurite
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.http_edge import Answer, EdgeCall, HttpEdge
-
-if TYPE_CHECKING:
-    import pytest
 
 ACCOUNT = "devstoreaccount1"
 DATASTORES = "Microsoft.MachineLearningServices/workspaces/datastores/"
@@ -119,3 +118,25 @@ def line_to(server: AzureMl, ca: PrivateCA) -> Generator[tuple[Line, AzureMl]]:
     with Line(server) as line, AzureMl(ca) as front:
         front.edge.forward.update(dict.fromkeys(front.edge.hosts, line.port))
         yield line, front
+
+
+@pytest.fixture
+def workspace(
+    empty_azure_ml: AzureMl, azurite: Azurite, azure_container: str, clean_azure_environment: None
+) -> AzureMl:
+    """A workspace `lab` whose default datastore `blobs` is an empty container of the emulator."""
+    empty_azure_ml.lead_blobs_to(azurite.endpoint)
+    empty_azure_ml.workspace().add(datastore_on(azurite, azure_container))
+    return empty_azure_ml
+
+
+@pytest.fixture
+def credentials(ml: AzureMl, azure_identity: AzureIdentity) -> AzureMlCredentials:
+    """A service principal that may do everything in the workspace."""
+    return credentials_for(ml, azure_identity)
+
+
+@pytest.fixture
+def blobs(azurite: Azurite, azure_container: str) -> Any:
+    """The container behind the default datastore."""
+    return azurite.client().get_container_client(azure_container)

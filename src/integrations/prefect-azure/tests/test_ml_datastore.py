@@ -20,7 +20,18 @@ from prefect_integration_tests.backends.azure_identity import AzureIdentity
 from prefect_integration_tests.backends.azure_ml import AzureMl
 from prefect_integration_tests.backends.azurite import Azurite
 
-from ._ml import DATASTORES, credentials_for, datastore_on, keep_discovery_out_of_home, lead
+from ._ml import (
+    DATASTORES,
+    blobs,
+    credentials,
+    credentials_for,
+    datastore_on,
+    keep_discovery_out_of_home,
+    lead,
+    workspace,
+)
+
+__all__ = ["blobs", "credentials", "workspace"]
 
 pytest.importorskip("azureml.core", reason="azureml-core does not load on this Python", exc_type=ImportError)
 pytestmark = [
@@ -31,31 +42,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def ml(
-    empty_azure_ml: AzureMl,
-    azurite: Azurite,
-    azure_container: str,
-    clean_azure_environment: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AzureMl:
-    """A workspace `lab` whose default datastore `blobs` is an empty container of the emulator."""
+def ml(workspace: AzureMl, monkeypatch: pytest.MonkeyPatch) -> AzureMl:
+    """The workspace, where the SDKs look for it."""
     keep_discovery_out_of_home(monkeypatch)
-    lead(monkeypatch, empty_azure_ml)
-    empty_azure_ml.lead_blobs_to(azurite.endpoint)
-    empty_azure_ml.workspace().add(datastore_on(azurite, azure_container))
-    return empty_azure_ml
-
-
-@pytest.fixture
-def credentials(ml: AzureMl, azure_identity: AzureIdentity) -> AzureMlCredentials:
-    """A service principal that may do everything in it."""
-    return credentials_for(ml, azure_identity)
-
-
-@pytest.fixture
-def blobs(azurite: Azurite, azure_container: str) -> Any:
-    """The container behind the datastore."""
-    return azurite.client().get_container_client(azure_container)
+    lead(monkeypatch, workspace)
+    return workspace
 
 
 def _tree(folder: Path, *names: str) -> Path:

@@ -13,19 +13,28 @@ import pytest
 from prefect_azure import AzureBlobStorageCredentials, AzureMlCredentials, _clients, _repeating, errors
 from prefect_azure.machine_learning import create_blob_datastore, list_datastores, upload_to_datastore
 from prefect_azure.ml_datastore import ml_list_datastores, ml_register_datastore_blob_container, ml_upload_datastore
-from prefect_integration_kit.waiting import Backoff, poll
+from prefect_integration_kit.waiting import Backoff, apoll, poll
 from prefect_integration_tests.backends.azure_identity import AzureIdentity
 from prefect_integration_tests.backends.azure_ml import AzureMl
-from prefect_integration_tests.backends.azurite import Azurite
 from prefect_integration_tests.backends.certificates import PrivateCA
 from prefect_integration_tests.backends.faults import UNRESOLVABLE_HOST
 from prefect_integration_tests.children import assert_dies_of
 from prefect_integration_tests.suites import HttpFaultSuite
 
-from ._ml import Line, credentials_for, datastore_on, keep_discovery_out_of_home, lead, line_to
+from ._ml import (
+    Line,
+    blobs,
+    credentials,
+    keep_discovery_out_of_home,
+    lead,
+    line_to,
+    workspace,
+)
 
 if TYPE_CHECKING:
     from prefect_integration_tests.backends.http_edge import EdgeCall
+
+__all__ = ["blobs", "credentials", "workspace"]
 
 pytest.importorskip("azure.ai.ml", exc_type=ImportError)
 pytestmark = [
@@ -39,20 +48,12 @@ MUSEUM = "DefaultEndpointsProtocol=https;AccountName=museum;AccountKey=a2V5;Endp
 
 
 @pytest.fixture
-def ml(
-    empty_azure_ml: AzureMl,
-    azurite: Azurite,
-    azure_container: str,
-    clean_azure_environment: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AzureMl:
-    """A workspace `lab` whose default datastore `blobs` is an empty container of the emulator."""
+def ml(workspace: AzureMl, monkeypatch: pytest.MonkeyPatch) -> AzureMl:
+    """The workspace, and clients that do not wait long."""
     monkeypatch.setattr(_clients, "TIMEOUT_SECONDS", (WAIT_SECONDS, WAIT_SECONDS))
     monkeypatch.setenv("PREFECT_INTEGRATIONS_AZURE_BLOB_RETRY_SECONDS", "4")
     monkeypatch.setattr(_repeating.waits, "backoff", Backoff(0.1, maximum_seconds=0.5, deadline_seconds=4))
-    empty_azure_ml.lead_blobs_to(azurite.endpoint)
-    empty_azure_ml.workspace().add(datastore_on(azurite, azure_container))
-    return empty_azure_ml
+    return workspace
 
 
 @pytest.fixture
@@ -61,18 +62,6 @@ def line(ml: AzureMl, azure_identity: AzureIdentity, monkeypatch: pytest.MonkeyP
     with line_to(ml, azure_identity.ca) as (line, front):
         lead(monkeypatch, front)
         yield line
-
-
-@pytest.fixture
-def credentials(ml: AzureMl, azure_identity: AzureIdentity) -> AzureMlCredentials:
-    """A service principal that may do everything in it."""
-    return credentials_for(ml, azure_identity)
-
-
-@pytest.fixture
-def blobs(azurite: Azurite, azure_container: str) -> Any:
-    """The container behind the datastore."""
-    return azurite.client().get_container_client(azure_container)
 
 
 @pytest.fixture
@@ -263,8 +252,11 @@ async def test_a_cancelled_upload_ends_soon_and_stores_nothing(
         (tmp_path / f"{number}.txt").write_text("a")
     with line.fault("time-out", times=None, where=lambda call: ".txt" in call.path) as struck:
         upload = asyncio.create_task(upload_to_datastore.fn(tmp_path, credentials))
-        while not struck():
-            await asyncio.sleep(0.05)
+
+        async def has_begun() -> int | None:
+            return struck() or None
+
+        await apoll(has_begun, subject="The upload", interval_seconds=0.05, timeout_seconds=60)
         upload.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(upload, 20)

@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,7 +56,13 @@ def test_an_interrupt_waits_until_the_function_begins() -> None:
     assert begun == []
 
 
-@pytest.mark.parametrize("each", [block, wait_for_a_lock], ids=["sleep", "lock"])
+@task
+def yield_and_block() -> Iterator[int]:
+    yield 1
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("each", [block, wait_for_a_lock, yield_and_block], ids=["sleep", "lock", "generator"])
 def test_an_interrupt_ends_a_call_that_blocks(each: Any) -> None:
     function = _let_in(each.with_options())
     began = time.monotonic()
@@ -101,21 +108,6 @@ def test_nothing_is_left_behind() -> None:
     with held(), held():
         pass
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_an_interrupt_ends_a_generator() -> None:
-    @task
-    def numbers() -> Any:
-        yield 1
-        time.sleep(60)
-
-    function = _let_in(numbers)
-    began = time.monotonic()
-    with held():
-        threading.Timer(0.1, _thread.interrupt_main).start()
-        with pytest.raises(KeyboardInterrupt):
-            function()
-    assert time.monotonic() - began < 20
 
 
 def test_other_threads_are_left_alone() -> None:
